@@ -1,0 +1,141 @@
+"""The protocol that every cluster adapter fulfils, and all that the file system knows of a cluster.
+
+Paths are absolute and normal (no trailing slash, no `.` or `..`). Every method raises errors of
+`f7tfs.cluster.errors` only. No method follows a symlink in the last component unless it says so. Methods may be
+cancelled; a change that was under way is then in an unknown state, as after `Uncertain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from f7tfs.cluster.model import (
+    Entry,
+    Features,
+    FileSystem,
+    Identity,
+    Job,
+    JobFiles,
+    JobRequest,
+    Limits,
+    StagedObject,
+    Stat,
+)
+
+Sink = Callable[[int, bytes], None]
+"""Takes (offset, data) of what arrives; offsets are absolute in the file."""
+
+Progress = Callable[[str, int], None]
+"""Told (phase, bytes done so far) of a staged transfer; phases: queued, staging, transferring, finishing."""
+
+
+class Cluster(Protocol):
+    """One system of one site, as one user."""
+
+    @property
+    def system(self) -> str:
+        """FirecREST's name of this cluster."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def features(self) -> Features: ...
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """API requests sent so far, by `METHOD route`; for accounting."""
+
+    # -- who and where ---------------------------------------------------------------------------
+
+    async def identity(self) -> Identity: ...
+
+    async def file_systems(self) -> Sequence[FileSystem]: ...
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    async def list_directory(self, path: str) -> list[Entry]:
+        """Every entry, hidden ones included, without `.` and `..`; a symlink to a directory is followed."""
+
+    async def list_tree(self, path: str) -> list[Entry]:
+        """Every entry below, parents before children; names are relative to `path`."""
+
+    async def stat(self, path: str) -> Stat: ...
+
+    async def checksum(self, path: str) -> str:
+        """SHA-256 in hex. Raises TimedOut for a file too large for the call's time."""
+
+    # -- direct content --------------------------------------------------------------------------
+
+    async def read_direct(self, path: str) -> bytes:
+        """The whole file, in one call. Raises TooLarge above `limits.direct_read`. Follows symlinks."""
+
+    async def write_direct(self, path: str, content: bytes) -> None:
+        """Create or replace the content in one call; keeps the mode of an existing file. Follows symlinks.
+
+        Zero bytes: only where `features.empty_write`. Idempotent, so it is retried.
+        """
+
+    # -- staged content --------------------------------------------------------------------------
+
+    async def stage_out(self, path: str, progress: Progress | None = None) -> StagedObject:
+        """Bring a file into object storage and wait until it is there whole. Not for symlinks or empty files."""
+
+    async def fetch(self, staged: StagedObject, start: int, stop: int, sink: Sink) -> None:
+        """Bytes [start, stop) of a staged object, streamed into `sink`. Raises NotFound when it has expired."""
+
+    async def release(self, staged: StagedObject) -> None:
+        """Let the server forget a staged object, where the API can."""
+
+    async def stage_in(self, path: str, source: Path, progress: Progress | None = None) -> None:
+        """Upload a local file of any non-zero size through object storage, and wait until the cluster has it.
+
+        On return `path` has the new content, whole, verified by its size. An existing file is replaced only when
+        the new content is complete on the cluster, where the API allows that; its mode may be lost.
+        """
+
+    # -- changing --------------------------------------------------------------------------------
+
+    async def make_directory(self, path: str) -> None: ...
+
+    async def remove(self, path: str) -> None:
+        """Remove an entry. WARNING: removes a directory with all below it; the caller checks first."""
+
+    async def rename(self, old: str, new: str) -> None:
+        """Rename, replacing a file at `new`. Raises AlreadyExists if `new` is a directory.
+
+        One call where `features.cheap_rename`; else a job, waited for and verified.
+        """
+
+    async def make_symlink(self, path: str, target: str) -> None:
+        """A symlink at `path`. Raises Unsupported for targets that this API cannot set; use `unpack` then."""
+
+    async def chmod(self, path: str, mode: int) -> None: ...
+
+    async def chown(self, path: str, user: str | None, group: str | None) -> None: ...
+
+    # -- archives --------------------------------------------------------------------------------
+
+    async def unpack(self, archive: Path, directory: str) -> None:
+        """Upload a .tar.gz within `limits.direct_write` and extract it in `directory`. Verify by a listing."""
+
+    async def pack(self, directory: str, archive: Path) -> None:
+        """Compress a whole directory on the cluster and download it as a .tar.gz to `archive`.
+
+        Members are below the directory's own name. Raises TooLarge above `limits.direct_read`.
+        """
+
+    # -- scheduler -------------------------------------------------------------------------------
+
+    async def submit(self, request: JobRequest) -> str:
+        """Submit a batch script once; returns the job's id. Never retried blindly: may raise Uncertain."""
+
+    async def jobs(self, ids: Sequence[str] | None = None) -> list[Job]:
+        """The named jobs, or with None the user's active and recent ones, f7tfs's own transfer jobs left out."""
+
+    async def job_files(self, job_id: str) -> JobFiles: ...
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel. Raises NotFound for a job that is unknown; one that has ended already is no error."""
