@@ -1,0 +1,42 @@
+"""What the clients of both versions share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import httpx
+
+from f7tfs.firecrest.auth import Authorization
+from f7tfs.firecrest.operations import Operation
+from f7tfs.firecrest.session import Options, Request, Session
+
+
+class Client:
+    """A session and the table of operations; the methods come from one class per area of the API."""
+
+    operations: ClassVar[Mapping[str, Operation]]
+
+    def __init__(self, url: str, authorization: Authorization, options: Options | None = None) -> None:
+        self._session = Session(url, authorization, options)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._session.aclose()
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """Requests sent so far, by `METHOD route`."""
+        return dict(self._session.calls)
+
+    async def _call(self, name: str, arguments: Mapping[str, str], **request: Any) -> httpx.Response:
+        return await self._session.call(self.operations[name], arguments, Request(**request))

@@ -1,0 +1,128 @@
+"""What can go wrong when FirecREST is called.
+
+FirecrestException                the last response, redacted, is in `responses`
+├── UnauthorizedException         401, also after one replay with a fresh token
+├── ClientsCredentialsException   no access token could be had
+├── HeaderException               v1: an error that a response header names
+├── NotFound                      404
+├── UnexpectedStatusException     any other status that is not success
+├── NoJSONException               success, but not the JSON that was expected
+├── StorageDownloadException      object storage did not give an object
+├── StorageUploadException        object storage did not take an object
+├── ConnectionFailed              no answer; `sent` says whether the request may have reached the server
+│   └── RequestTimedOut           no answer in time
+└── Uncertain                     a call that must not be repeated was sent and its outcome is not known
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from f7tfs.firecrest.reply import Reply
+
+ERROR_HEADERS = (
+    "x-machine-does-not-exist",
+    "x-machine-does-not-exists",
+    "x-machine-not-available",
+    "x-permission-denied",
+    "x-not-found",
+    "x-exists",
+    "x-size-limit",
+    "x-timeout",
+    "x-not-a-directory",
+    "x-a-directory",
+    "x-invalid-path",
+    "x-invalid-mode",
+    "x-invalid-owner",
+    "x-invalid-group",
+    "x-sbatch-error",
+    "x-error",
+)
+"""The headers by which v1 names an error. Several of them lie: the body's text is the better witness."""
+
+
+class FirecrestException(Exception):
+    """Root of the tree."""
+
+    def __init__(self, responses: Sequence[Reply] = (), message: str = "") -> None:
+        super().__init__(message)
+        self.responses = tuple(responses)
+        self._message = message
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the last response; None when there was no response."""
+        return self.responses[-1].status if self.responses else None
+
+    @property
+    def message(self) -> str:
+        """What the server said, as text; else what happened here."""
+        return self._message or (self.responses[-1].message if self.responses else "")
+
+    def __str__(self) -> str:
+        prefix = f"{self.status}: " if self.responses else ""
+        return f"{prefix}{self.message}"
+
+
+class UnauthorizedException(FirecrestException):
+    """The server does not accept the access token."""
+
+
+class ClientsCredentialsException(FirecrestException):
+    """The identity provider, or the user's token command, gave no access token."""
+
+
+class HeaderException(FirecrestException):
+    """An error of v1 that a response header names."""
+
+    @property
+    def header(self) -> str:
+        """The name of that header, in lower case."""
+        return next(name for name in ERROR_HEADERS if name in self.responses[-1].headers)
+
+
+class NotFound(FirecrestException):
+    """404: the system, the route, the job, or (v2) the path."""
+
+
+class UnexpectedStatusException(FirecrestException):
+    """A status that is neither success nor one of the others."""
+
+
+class NoJSONException(FirecrestException):
+    """The answer is not the JSON that this call should give: perhaps this is no FirecREST at all."""
+
+
+class StorageDownloadException(FirecrestException):
+    """Object storage did not give an object."""
+
+
+class StorageUploadException(FirecrestException):
+    """Object storage did not take an object."""
+
+
+class ConnectionFailed(FirecrestException):
+    """There was no answer. `sent` is false when the request provably never left this machine."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message=message)
+        self.sent = sent
+
+
+class RequestTimedOut(ConnectionFailed):
+    """There was no answer in time."""
+
+
+class Uncertain(FirecrestException):
+    """A call that must not be repeated was sent, and no answer tells whether it was carried out."""
+
+
+def error_for(reply: Reply) -> FirecrestException:
+    """The exception for a response that is not a success."""
+    if reply.status == 401:
+        return UnauthorizedException([reply])
+    if any(name in reply.headers for name in ERROR_HEADERS):
+        return HeaderException([reply])
+    if reply.status == 404:
+        return NotFound([reply])
+    return UnexpectedStatusException([reply])

@@ -1,0 +1,193 @@
+"""One HTTP client for one FirecREST server: authorization, slots, repetition, counting and errors."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import trio
+
+from f7tfs.firecrest.auth import Authorization
+from f7tfs.firecrest.errors import (
+    ConnectionFailed,
+    FirecrestException,
+    NoJSONException,
+    RequestTimedOut,
+    Uncertain,
+    error_for,
+)
+from f7tfs.firecrest.limiter import Limiter
+from f7tfs.firecrest.operations import Operation
+from f7tfs.firecrest.reply import reply_of
+from f7tfs.firecrest.retry import Outcome, RetryPolicy, is_uncertain, may_repeat, outcome_of, retry_after
+
+logger = logging.getLogger(__name__)
+
+_KEEPALIVE = 4.0
+"""Seconds. v2 closes a connection that was idle for five; one that is closed here is never used too late."""
+_CONNECT = 10.0
+_NEVER_LEFT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to talk to a server. The transports are for tests; `storage_transport` serves object storage."""
+
+    verify: bool | ssl.SSLContext = True
+    concurrency: int = 8
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    transport: httpx.AsyncBaseTransport | None = None
+    storage_transport: httpx.AsyncBaseTransport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one call sends, besides its route. Parameters that are None are left out."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    json: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] | None = None
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Session:
+    """Sends the calls of one client. Use `aclose` at the end."""
+
+    def __init__(self, url: str, authorization: Authorization, options: Options | None = None) -> None:
+        options = options or Options()
+        self._url = url.rstrip("/")
+        self._authorization = authorization
+        self._retry = options.retry
+        self._limiter = Limiter(options.concurrency)
+        self.calls: Counter[str] = Counter()
+        self._http = httpx.AsyncClient(
+            verify=options.verify,
+            transport=options.transport,
+            limits=httpx.Limits(
+                max_connections=2 * options.concurrency,
+                max_keepalive_connections=options.concurrency,
+                keepalive_expiry=_KEEPALIVE,
+            ),
+            headers={"User-Agent": "f7tfs", "Accept": "*/*"},
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def call(self, operation: Operation, arguments: Mapping[str, str], request: Request) -> httpx.Response:
+        """Send a call until there is a success, a final answer, or no time left.
+
+        Raises FirecrestException: Uncertain when a call that must not be repeated may have been carried out.
+        """
+        began = trio.current_time()
+        rejected: str | None = None
+        attempt = 0
+        while True:
+            token = await self._authorization.get_access_token()
+            failure, outcome, wait = await self._try(operation, arguments, request, token, attempt)
+            if isinstance(failure, httpx.Response):
+                return failure
+            if failure.status == 401 and rejected is None:
+                rejected = token
+                self._authorization.reject(token)
+                if await self._authorization.get_access_token() != rejected:
+                    continue
+            attempt += 1
+            late = trio.current_time() + wait - began > self._retry.total
+            if late or attempt >= self._retry.attempts(failure.status) or not may_repeat(operation, outcome):
+                raise _final(operation, outcome, failure)
+            level = logging.DEBUG if attempt < 3 else logging.WARNING
+            logger.log(level, "%s: %s; again in %.1f s", operation.label, failure, wait)
+            await trio.sleep(wait)
+
+    async def _try(
+        self, operation: Operation, arguments: Mapping[str, str], request: Request, token: str, attempt: int
+    ) -> tuple[httpx.Response | FirecrestException, Outcome, float]:
+        wait = self._retry.wait(attempt)
+        try:
+            response = await self._send(operation, arguments, request, token)
+        except ConnectionFailed as error:
+            return error, Outcome.UNKNOWN if error.sent else Outcome.NOT_DONE, wait
+        if response.is_success:
+            return response, Outcome.FINAL, wait
+        reply = reply_of(response.status_code, response.headers, response.text)
+        asked = retry_after(reply)
+        if asked is not None:
+            wait = max(wait, asked)
+        if reply.status == 429:
+            self._limiter.hold(min(wait, self._retry.total))
+        return error_for(reply), outcome_of(reply), wait
+
+    async def _send(
+        self, operation: Operation, arguments: Mapping[str, str], request: Request, token: str
+    ) -> httpx.Response:
+        route = operation.route.format(**{name: quote(value, safe="") for name, value in arguments.items()})
+        # v1's `utilities` and `storage` answer within a minute or not at all; a scope bounds what dribbles in.
+        timeout = httpx.Timeout(operation.seconds, connect=_CONNECT)
+        async with self._limiter.slot():
+            self.calls[operation.label] += 1
+            began = trio.current_time()
+            try:
+                with trio.fail_after(_CONNECT + operation.seconds):
+                    response = await self._http.request(
+                        operation.method,
+                        self._url + route,
+                        params={name: value for name, value in request.params.items() if value is not None} or None,
+                        json=request.json,
+                        data=request.data,
+                        content=request.content,
+                        headers={**request.headers, "Authorization": f"Bearer {token}"},
+                        timeout=timeout,
+                    )
+            except (httpx.TransportError, trio.TooSlowError) as error:
+                raise _no_answer(error) from error
+            seconds = trio.current_time() - began
+            logger.debug("%s: %d in %.3f s", operation.label, response.status_code, seconds)
+            return response
+
+
+def _no_answer(error: httpx.TransportError | trio.TooSlowError) -> ConnectionFailed:
+    sent = not isinstance(error, _NEVER_LEFT)
+    if isinstance(error, httpx.TimeoutException | trio.TooSlowError):
+        return RequestTimedOut("no answer in time", sent=sent)
+    return ConnectionFailed(str(error) or type(error).__name__, sent=sent)
+
+
+def _final(operation: Operation, outcome: Outcome, failure: FirecrestException) -> FirecrestException:
+    if not is_uncertain(operation, outcome):
+        return failure
+    uncertain = Uncertain(
+        failure.responses, f"{operation.name} may or may not have been carried out: {failure.message}"
+    )
+    uncertain.__cause__ = failure
+    return uncertain
+
+
+def json_of(response: httpx.Response) -> Any:
+    """The JSON of a success. Raises NoJSONException."""
+    try:
+        return response.json()
+    except ValueError:
+        raise NoJSONException([reply_of(response.status_code, response.headers, response.text)]) from None
+
+
+def field_of(response: httpx.Response, key: str) -> Any:
+    """One member of the JSON object of a success. Raises NoJSONException."""
+    body = json_of(response)
+    if not isinstance(body, dict) or key not in body:
+        raise NoJSONException([reply_of(response.status_code, response.headers, response.text)])
+    return body[key]
