@@ -38,6 +38,8 @@ class Entry:
     modified: str
     link_target: str = ""
     exact: bool = True
+    acl: bool = False
+    """The permissions ended in `+`: an access control list says more than the mode."""
 
 
 @dataclass(frozen=True, slots=True)
