@@ -1,0 +1,124 @@
+"""`f7tfs mount`: mount a directory of a cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from f7tfs.cli.output import err
+from f7tfs.config import (
+    MountSettings,
+    Settings,
+    api_version,
+    config_file,
+    from_environment,
+    merge,
+    options_from_text,
+    read_profile,
+    resolve,
+)
+from f7tfs.mount import background
+from f7tfs.mount.mountpoint import prepare_mountpoint, require_fuse
+from f7tfs.mount.runtime import log_file
+from f7tfs.mount.target import Target, parse_path, parse_target
+
+_GRACE_SECONDS = 30.0
+"""The daemon bounds its own start; this is for what it does besides."""
+
+
+def mount(
+    remote: Annotated[
+        str,
+        typer.Argument(metavar="SYSTEM:/PATH", help="`SYSTEM:` is your own directory there; or a profile's name."),
+    ],
+    mountpoint: Annotated[Path, typer.Argument(help="An empty directory.")],
+    url: Annotated[str | None, typer.Option(help="The site's FirecREST URL (FIRECREST_URL).")] = None,
+    api: Annotated[
+        str | None, typer.Option("--api-version", help="1 or 2; found out if not given (FIRECREST_API_VERSION).")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(help="The account for transfer jobs and jobs (FIRECREST_ACCOUNT).")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Take settings from this profile of config.toml.")] = None,
+    foreground: Annotated[bool, typer.Option("--foreground", "-f", help="Stay, and log to the terminal.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log every request.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change.")] = False,
+    allow_other: Annotated[bool, typer.Option("--allow-other", help="Let other users of this machine in.")] = False,
+    write_mode: Annotated[
+        str | None, typer.Option(metavar="auto|async|sync", help="When `close` waits for the cluster.")
+    ] = None,
+    attribute_timeout: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="How long a listing is believed (5).")
+    ] = None,
+    deadline: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="No operation takes longer (60).")
+    ] = None,
+    zone: Annotated[str | None, typer.Option(help="The cluster's time zone, as Europe/Zurich.")] = None,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Where the journal and cached content lie (~/.local/state/f7tfs).")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("-o", metavar="OPTIONS", help="As mount(8): ro, allow_other, uid=, gid=, umask=, debug, …"),
+    ] = None,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Mount a directory of a cluster; returns when it can be used.
+
+    Credentials come from the environment (FIRECREST_CLIENT_ID, FIRECREST_CLIENT_SECRET and AUTH_TOKEN_URL, or
+    FIRECREST_TOKEN_COMMAND) or from a profile, never from the command line.
+    """
+    flags = Settings(
+        url=url,
+        api_version=None if api is None else api_version(api),
+        account=account,
+        debug=debug or None,
+        read_only=read_only or None,
+        allow_other=allow_other or None,
+        attribute_timeout=attribute_timeout,
+        deadline=deadline,
+        zone=zone,
+        cache_dir=None if cache_dir is None else cache_dir.absolute(),
+    )
+    table = merge(flags, options_from_text(",".join([*(option or []), *_write_mode_option(write_mode)])))
+    settings = gather(parse_target(remote), table, profile)
+    _run(settings, mountpoint, foreground=foreground or ready_fd is not None, ready_fd=ready_fd)
+
+
+def _write_mode_option(mode: str | None) -> list[str]:
+    return [] if mode is None else [f"write_mode={mode}"]
+
+
+def gather(target: Target, flags: Settings, profile: str | None) -> MountSettings:
+    """Settings for a target: flags over the environment over the profile, if one is named."""
+    layers = [replace(flags, system=target.system), from_environment(os.environ)]
+    name = profile or target.profile
+    if name:
+        layers.append(read_profile(name, config_file(), os.environ))
+    settings = merge(*layers)
+    if target.profile:
+        # A profile as the target is the whole target: its system too, whatever FIRECREST_SYSTEM is.
+        system = layers[-1].system or settings.system
+        return resolve(replace(settings, system=system), parse_path(layers[-1].path or ""))
+    return resolve(settings, target.path)
+
+
+def _run(settings: MountSettings, mountpoint: Path, *, foreground: bool, ready_fd: int | None) -> None:
+    require_fuse(allow_other=settings.options.allow_other)
+    place = prepare_mountpoint(mountpoint)
+    if foreground:
+        # The daemon's libraries take a third of a second to load, which nobody else has to wait for.
+        from f7tfs.mount.foreground import run_in_foreground
+
+        sys.exit(run_in_foreground(settings, place, ready_fd))
+    with err.status(Text(f"connecting to {settings.url}")):
+        # The daemon runs in this directory and takes the same arguments.
+        seconds = settings.options.deadline + _GRACE_SECONDS
+        remote = background.start(sys.argv[1:], log_file(place), seconds)
+    err.print(f"{remote} is mounted on {place}")

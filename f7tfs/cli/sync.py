@@ -1,0 +1,27 @@
+"""`f7tfs sync`: wait until the cluster has every change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from f7tfs.cli.output import count, drain_progress
+from f7tfs.cli.places import control_of
+from f7tfs.mount.ask import ask
+from f7tfs.mount.errors import MountError
+
+_SILENCE_SECONDS = 120.0
+
+
+def sync(
+    mountpoint: Annotated[Path | None, typer.Argument(help="Not needed where there is one mount only.")] = None,
+    wait: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Wait no longer than this.")] = None,
+) -> None:
+    """Wait until the cluster has every change that was made in a mount."""
+    address = control_of(mountpoint)
+    with drain_progress() as progress:
+        left = ask(address, "drain", timeout=_SILENCE_SECONDS, progress=progress, seconds=wait)["left"]
+    if left:
+        raise MountError(f"the cluster does not have {count(left, 'change')} yet; see f7tfs status")

@@ -1,0 +1,78 @@
+"""`f7tfs umount`: send what was written, then unmount."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from f7tfs.cli.output import count, drain_progress, err
+from f7tfs.mount.ask import NoDaemon, ask
+from f7tfs.mount.errors import MountError
+from f7tfs.mount.mountinfo import mount_at
+from f7tfs.mount.mountpoint import find_mountpoint, is_stale
+from f7tfs.mount.process import wait_for_end
+from f7tfs.mount.runtime import control_socket
+from f7tfs.mount.unmount import unmount
+
+_SILENCE_SECONDS = 120.0
+"""The daemon says something every few seconds, unless it hangs."""
+_END_SECONDS = 30.0
+
+
+def umount(
+    mountpoint: Annotated[Path, typer.Argument(help="Where it is mounted.")],
+    lazy: Annotated[
+        bool,
+        typer.Option("--lazy", "-z", help="At once, even if in use; what was written is sent in the background."),
+    ] = False,
+    wait: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Wait no longer for what was written (3600).")
+    ] = None,
+) -> None:
+    """Wait until the cluster has every change, then unmount."""
+    place = find_mountpoint(mountpoint)
+    try:
+        with drain_progress() as progress:
+            answer = ask(
+                control_socket(place),
+                "unmount",
+                timeout=_SILENCE_SECONDS,
+                progress=progress,
+                lazy=lazy,
+                seconds=wait,
+            )
+    except NoDaemon:
+        _without_daemon(place, lazy=lazy)
+        return
+    if lazy:
+        _tell_lazy(answer)
+    else:
+        wait_for_end(int(answer["pid"]), _END_SECONDS)
+        _tell_left(answer)
+
+
+def _without_daemon(place: Path, *, lazy: bool) -> None:
+    mount = mount_at(place)
+    if mount is None and not is_stale(place):
+        raise MountError(f"{place} is not mounted")
+    if mount is not None and not mount.is_ours:
+        raise MountError(f"{place} is not a mount of f7tfs ({mount.kind})")
+    stale = is_stale(place)
+    unmount(place, lazy=lazy or stale)
+    if stale:
+        err.print(f"{place}: its daemon had gone; cleared away. What was not sent is sent at the next mount.")
+
+
+def _tell_lazy(answer: dict[str, Any]) -> None:
+    if answer["left"]:
+        err.print(f"process {answer['pid']} goes on sending {count(answer['left'], 'change')}")
+
+
+def _tell_left(answer: dict[str, Any]) -> None:
+    if answer["left"]:
+        raise MountError(
+            f"unmounted, but the cluster does not have {count(answer['left'], 'change')} yet: kept in "
+            f"{answer['state_directory']} and sent when {answer['remote']} is mounted again"
+        )

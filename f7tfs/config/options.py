@@ -1,0 +1,104 @@
+"""The values that options take, and the options of `-o` and of a profile's `options` table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from f7tfs.config.private import ConfigError
+from f7tfs.config.settings import WRITE_MODES, Settings, WriteMode
+
+
+def api_version(text: str) -> int:
+    """The major version: 2, v2 and 2.3.1 are 2."""
+    found = re.fullmatch(r"v?([12])(\.\d+)*", text.strip(), re.IGNORECASE)
+    if not found:
+        raise ConfigError(f"no such API version: {text!r} (1 or 2)")
+    return int(found[1])
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("text is wanted")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("it takes no value")  # noqa: TRY004  options_from_table turns it into a ConfigError
+    return value
+
+
+def _number(value: object) -> int:
+    number = int(value, 10) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ValueError("a number is wanted")
+    return number
+
+
+def _octal(value: object) -> int:
+    number = int(value, 8) if isinstance(value, str) else _number(value)
+    if not 0 <= number <= 0o777:
+        raise ValueError("an octal mode is wanted")
+    return number
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError("seconds are wanted")  # noqa: TRY004  as above
+    seconds = float(value)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("seconds are wanted")
+    return seconds
+
+
+def _write_mode(value: object) -> WriteMode:
+    for mode in WRITE_MODES:
+        if value == mode:
+            return mode
+    raise ValueError("one of " + ", ".join(WRITE_MODES))
+
+
+# The options of `-o` and of a profile's `options` table: name -> (field, how to read the value).
+_OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
+    "ro": ("read_only", _flag),
+    "read_only": ("read_only", _flag),
+    "allow_other": ("allow_other", _flag),
+    "debug": ("debug", _flag),
+    "uid": ("uid", _number),
+    "gid": ("gid", _number),
+    "umask": ("umask", _octal),
+    "attribute_timeout": ("attribute_timeout", _seconds),
+    "deadline": ("deadline", _seconds),
+    "drain_timeout": ("drain_timeout", _seconds),
+    "write_mode": ("write_mode", _write_mode),
+    "zone": ("zone", _text),
+}
+
+
+def options_from_text(text: str) -> Settings:
+    """Settings from a comma list as in `-o ro,uid=1000`. Unknown options are refused."""
+    table: dict[str, object] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, given, value = item.partition("=")
+        if item == "rw":
+            table.pop("ro", None)
+            table["read_only"] = False
+        else:
+            table[name] = value if given else True
+    return options_from_table(table, "-o ")
+
+
+def options_from_table(table: Mapping[str, object], where: str = "option ") -> Settings:
+    """Settings from option names and values. Raises ConfigError for unknown names and wrong values."""
+    chosen: dict[str, Any] = {}
+    for name, value in table.items():
+        if name not in _OPTIONS:
+            raise ConfigError(f"unknown option {where}{name} (known: {', '.join(sorted(_OPTIONS))})")
+        target, read = _OPTIONS[name]
+        try:
+            chosen[target] = read(value)
+        except ValueError as error:
+            raise ConfigError(f"{where}{name}={value}: {error}") from None
+    return Settings(**chosen)

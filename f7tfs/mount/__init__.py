@@ -1,0 +1,1 @@
+"""The daemon behind a mount: start-up, signals, its control socket, its state on the local disk."""

@@ -1,0 +1,140 @@
+"""The composition root: builds every object of a mount, hands each what it needs, and runs them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from f7tfs import config
+from f7tfs.cluster.connect import connect
+from f7tfs.cluster.port import Cluster
+from f7tfs.firecrest.auth import Authorization, ClientCredentials, TokenCommand
+from f7tfs.fuse.serve import FuseOptions, serve
+from f7tfs.mount.errors import MountError
+from f7tfs.mount.lock import exclusive
+from f7tfs.mount.runtime import control_socket, state_base
+from f7tfs.mount.session import Session
+from f7tfs.mount.state import Origin, locked_state
+from f7tfs.vfs.filesystem import open_filesystem
+from f7tfs.vfs.options import VfsOptions
+
+_log = logging.getLogger(__name__)
+
+
+async def run_mount(settings: config.MountSettings, mountpoint: Path, on_ready: Callable[[str], None]) -> int:
+    """Mount, call `on_ready` with what is mounted once it is usable, and serve until it is unmounted.
+
+    Returns how many changes are left in the journal. Raises MountError or ClusterError, perhaps in a group, when the
+    mount cannot be made.
+    """
+    address = control_socket(mountpoint)
+    busy = f"{mountpoint}: another f7tfs is starting there, or still sending what was written"
+    with exclusive(address.with_name(address.name + ".lock"), mountpoint, busy):
+        seconds = settings.options.deadline
+        with trio.CancelScope(deadline=trio.current_time() + seconds) as starting:
+            return await _connect_and_serve(settings, mountpoint, address, _Ready(starting, on_ready))
+        raise MountError(f"{settings.url} did not answer everything within {seconds:g} s")
+
+
+class _Ready:
+    """Ends the time that starting up may take, and tells."""
+
+    def __init__(self, starting: trio.CancelScope, on_ready: Callable[[str], None]) -> None:
+        self._starting = starting
+        self._on_ready = on_ready
+
+    def __call__(self, remote: str) -> None:
+        self._starting.deadline = math.inf
+        self._on_ready(remote)
+
+
+async def _connect_and_serve(
+    settings: config.MountSettings, mountpoint: Path, address: Path, on_ready: Callable[[str], None]
+) -> int:
+    async with connect(
+        settings.url,
+        authorization_for(settings.credentials),
+        settings.system,
+        api_version=settings.api_version,
+        account=settings.account,
+        root_hint=settings.path,
+    ) as cluster:
+        identity = await cluster.identity()
+        root = settings.path or await home_directory(cluster, identity.user)
+        origin = Origin(settings.url, cluster.system, identity.user, root)
+        remote = f"{origin.system}:{origin.root}"
+        with locked_state(settings.options.cache_dir or state_base(), origin, mountpoint) as state:
+            async with open_filesystem(cluster, root, vfs_options(settings, state)) as filesystem:
+                session = Session(
+                    filesystem,
+                    partial(serve, filesystem, mountpoint, fuse_options(settings.options, remote)),
+                    mountpoint=mountpoint,
+                    control_socket=address,
+                    drain_seconds=settings.options.drain_timeout,
+                    about={
+                        "mountpoint": str(mountpoint),
+                        "remote": remote,
+                        "url": settings.url,
+                        "user": origin.user,
+                        "pid": os.getpid(),
+                        "since": time.time(),
+                        "state_directory": str(state),
+                    },
+                )
+                return await session.run(partial(_tell_ready, on_ready, remote, mountpoint))
+
+
+def _tell_ready(on_ready: Callable[[str], None], remote: str, mountpoint: Path) -> None:
+    _log.info("%s is mounted on %s", remote, mountpoint)
+    on_ready(remote)
+
+
+def authorization_for(credentials: config.ClientCredentials | config.TokenCommand) -> Authorization:
+    """Where the tokens come from."""
+    if isinstance(credentials, config.TokenCommand):
+        return TokenCommand(credentials.command)
+    return ClientCredentials(credentials.client_id, credentials.client_secret, credentials.token_url)
+
+
+async def home_directory(cluster: Cluster, user: str) -> str:
+    """What `SYSTEM:` means: the user's own directory on the system's default file system."""
+    file_systems = await cluster.file_systems()
+    if not file_systems:
+        raise MountError(f"{cluster.system} announces no file system: say which directory, as {cluster.system}:/path")
+    default = next((each for each in file_systems if each.default_work_dir), file_systems[0])
+    return f"{default.path.rstrip('/')}/{user}"
+
+
+def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
+    """The file system's part of the settings."""
+    options = settings.options
+    return VfsOptions(
+        state_directory=state,
+        attribute_timeout=options.attribute_timeout,
+        deadline=options.deadline,
+        write_mode=options.write_mode,
+        zone=options.zone,
+        read_only=options.read_only,
+        account=settings.account,
+    )
+
+
+def fuse_options(options: config.MountOptions, remote: str) -> FuseOptions:
+    """The adapter's part of the settings."""
+    return FuseOptions(
+        # What `df` and `mount` show. A comma would end the option.
+        fsname=remote.replace(",", "\\,"),
+        allow_other=options.allow_other,
+        read_only=options.read_only,
+        uid=options.uid,
+        gid=options.gid,
+        umask=options.umask,
+        debug=options.debug,
+    )

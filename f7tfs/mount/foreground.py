@@ -1,0 +1,63 @@
+"""The daemon's process: its log, its last words, and its exit code."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+from pathlib import Path
+
+import trio
+
+from f7tfs import log
+from f7tfs.config import ClientCredentials, MountSettings
+from f7tfs.mount.background import Report
+from f7tfs.mount.daemon import run_mount
+from f7tfs.mount.errors import MountError
+from f7tfs.mount.failure import leaves, one_line
+from f7tfs.mount.runtime import log_file
+
+_log = logging.getLogger(__name__)
+
+
+def run_in_foreground(settings: MountSettings, mountpoint: Path, ready_fd: int | None) -> int:
+    """Serve a mount until it ends; returns the process's exit code.
+
+    With `ready_fd` this is a daemon: it logs to its file and reports on that descriptor. Raises MountError when there
+    is a terminal to tell instead.
+    """
+    report = Report(ready_fd)
+    file = None if ready_fd is None else log_file(mountpoint)
+    log.set_up(debug=settings.options.debug, file=file, secrets=_secrets(settings))
+    # `kill -USR1` shows where every thread is; `all_threads` is the default.
+    faulthandler.register(signal.SIGUSR1)
+    if file is not None:
+        # A daemon must not keep the directory busy that it was started in.
+        os.chdir("/")
+    try:
+        left = trio.run(run_mount, settings, mountpoint, report.ready)
+    except BaseException as error:  # noqa: BLE001 - the process ends here; whatever it was is told
+        if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+            return 130
+        text = _failure(error, settings, file)
+        if file is None:
+            raise MountError(text) from None
+        report.failed(text)
+        return 1
+    return 1 if left else 0
+
+
+def _failure(error: BaseException, settings: MountSettings, file: Path | None) -> str:
+    text = one_line(error, settings)
+    if text is not None:
+        _log.error("%s", text, exc_info=error if settings.options.debug else None)
+        return text
+    _log.error("the mount ended by a defect", exc_info=error)
+    where = f"; its log: {file}" if file else ""
+    return f"unexpected {type(error).__name__}: {error}{where}"
+
+
+def _secrets(settings: MountSettings) -> list[str]:
+    credentials = settings.credentials
+    return [credentials.client_secret] if isinstance(credentials, ClientCredentials) else []

@@ -1,0 +1,37 @@
+"""A lock that one process holds while it lives, and that says who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from f7tfs.mount.errors import MountError
+
+
+@contextmanager
+def exclusive(file: Path, mountpoint: Path, message: str) -> Iterator[None]:
+    """Hold `file`. While another process has it: MountError with `message` and what that process serves."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MountError(f"{message}{_holder(descriptor)}") from None
+        except OSError as error:
+            raise MountError(f"cannot lock {file}: {error.strerror}") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "mountpoint": str(mountpoint)}).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    with suppress(ValueError, KeyError, TypeError):
+        holder = json.loads(os.pread(descriptor, 65536, 0))
+        return f" (process {holder['pid']}, {holder['mountpoint']})"
+    return ""

@@ -1,0 +1,174 @@
+"""The life of one mount: served, drained, unmounted; and who may end it.
+
+    serving ──SIGTERM, SIGINT, SIGHUP──▶ draining ──▶ unmounted by itself ─┐
+       │                                    └─ a second signal: at once ──▶│
+       ├──control: unmount──▶ draining ──▶ umount(8) ────────────────────▶ ├─▶ last drain ──▶ ended
+       └──umount(8), fusermount3 -u by anybody ──────────────────────────▶ ┘
+
+The last drain sends what was written between the first and the unmount. Whatever a drain cannot send in its time
+stays in the journal and is sent at the next mount.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import trio
+
+from f7tfs.mount.control import Command, ControlServer, Progress
+from f7tfs.mount.unmount import unmount
+
+_log = logging.getLogger(__name__)
+
+
+class MountedFilesystem(Protocol):
+    """What a session needs of the file system."""
+
+    def status(self) -> dict[str, object]: ...
+
+    async def drain(self, progress: Progress) -> int: ...
+
+    async def refresh(self, path: str | None) -> None: ...
+
+
+Serve = Callable[..., Awaitable[None]]
+"""Serves the mount until it is unmounted or cancelled; reports `task_status.started()` once it is usable."""
+
+
+class Session:
+    """One mount from the moment its file system is open until it is drained and gone."""
+
+    def __init__(
+        self,
+        filesystem: MountedFilesystem,
+        serve: Serve,
+        *,
+        mountpoint: Path,
+        control_socket: Path,
+        drain_seconds: float,
+        about: Mapping[str, object],
+    ) -> None:
+        self._filesystem = filesystem
+        self._serve = serve
+        self._mountpoint = mountpoint
+        self._drain_seconds = drain_seconds
+        self._about = about
+        self._control = ControlServer(control_socket, self._commands())
+        self._serving = trio.CancelScope()
+        self._unmounted = trio.Event()
+        self._ended = trio.Event()
+        self._drains: set[trio.CancelScope] = set()
+        self._drain_until = math.inf
+        """No drain that an unmount waits for goes on after this (trio's clock)."""
+        self._left = 0
+
+    async def run(self, on_ready: Callable[[], None]) -> int:
+        """Serve, and return how many changes are left in the journal when the mount has gone."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._control.serve)
+            await nursery.start(self._watch_signals)
+            await nursery.start(self._serve_until_unmounted)
+            on_ready()
+            await self._unmounted.wait()
+            self._left = await self._drain(self._drain_seconds, _ignore)
+            self._ended.set()
+            await self._control.finish()
+            nursery.cancel_scope.cancel()
+        return self._left
+
+    async def _serve_until_unmounted(self, task_status: trio.TaskStatus[None]) -> None:
+        with self._serving:
+            await self._serve(task_status=task_status)
+        self._unmounted.set()
+
+    async def _watch_signals(self, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async with trio.open_nursery() as nursery:
+                asked = False
+                async for _number in signals:
+                    if asked:
+                        _log.warning("asked again to end: not waiting for the cluster")
+                        self._hurry()
+                    else:
+                        asked = True
+                        nursery.start_soon(self._drain_and_unmount)
+
+    async def _drain_and_unmount(self) -> None:
+        await self._drain(self._drain_seconds, _ignore)
+        self._serving.cancel()
+
+    def _hurry(self) -> None:
+        self._drain_until = -math.inf
+        for scope in self._drains:
+            scope.cancel()
+        self._serving.cancel()
+
+    async def _drain(self, seconds: float, progress: Progress) -> int:
+        """Wait until the cluster has every change, or the time is over; returns how many it does not have."""
+        remaining = 1
+
+        def tell(done: int, total: int) -> None:
+            nonlocal remaining
+            remaining = max(total - done, 0)
+            progress(done, total)
+
+        with trio.CancelScope(deadline=min(trio.current_time() + seconds, self._drain_until)) as scope:
+            self._drains.add(scope)
+            try:
+                remaining = await self._filesystem.drain(tell)
+            finally:
+                self._drains.discard(scope)
+        if remaining:
+            _log.warning("%d changes are not on the cluster; they stay in the journal", remaining)
+        return remaining
+
+    # -- the control socket's commands -----------------------------------------------------------
+
+    def _commands(self) -> dict[str, Command]:
+        return {
+            "status": self._status_command,
+            "drain": self._drain_command,
+            "refresh": self._refresh_command,
+            "unmount": self._unmount_command,
+        }
+
+    async def _status_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
+        del arguments, progress
+        return {**self._about, "mounted": not self._unmounted.is_set(), **self._filesystem.status()}
+
+    async def _drain_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
+        return {"left": await self._drain(_seconds(arguments, math.inf), progress)}
+
+    async def _refresh_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
+        del progress
+        await self._filesystem.refresh(arguments.get("path"))
+        return {}
+
+    async def _unmount_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
+        lazy = bool(arguments.get("lazy"))
+        if not lazy:
+            seconds = _seconds(arguments, self._drain_seconds)
+            until = trio.current_time() + seconds
+            await self._drain(seconds, progress)
+        await trio.to_thread.run_sync(partial(unmount, self._mountpoint, lazy=lazy))
+        if lazy:
+            return {**self._about, "left": await self._drain(0, progress)}
+        self._drain_until = min(self._drain_until, until)
+        await self._ended.wait()
+        return {**self._about, "left": self._left}
+
+
+def _seconds(arguments: Mapping[str, Any], default: float) -> float:
+    seconds = arguments.get("seconds")
+    return default if seconds is None else float(seconds)
+
+
+def _ignore(done: int, total: int) -> None:
+    del done, total
