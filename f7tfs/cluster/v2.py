@@ -175,7 +175,7 @@ class FilesV2:
 
     @asynccontextmanager
     async def _looked_up(self, path: str, expected: Kind | None) -> AsyncIterator[None]:
-        """When the answer of a change is lost: is `path` now of the kind `expected` (None: gone)? Then it was done."""
+        """When the answer of a change is lost: is `path` now of the kind `expected` (None: gone)? Then it was."""
         try:
             with _errors():
                 yield

@@ -1,0 +1,253 @@
+"""Object storage by presigned URLs. The bearer token never comes here: this is a client of its own.
+
+Content is streamed in blocks: a part may be a gibibyte.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+import trio
+
+from f7tfs.firecrest.errors import (
+    ConnectionFailed,
+    FirecrestException,
+    RequestTimedOut,
+    StorageDownloadException,
+    StorageUploadException,
+)
+from f7tfs.firecrest.multipart import form, raw_filename
+from f7tfs.firecrest.reply import Reply, reply_of
+from f7tfs.firecrest.session import Options
+from f7tfs.firecrest.tasks import gather
+
+logger = logging.getLogger(__name__)
+
+Sink = Callable[[int, bytes], None]
+Moved = Callable[[int], None]
+"""Told how many more bytes have gone out; negative when a part begins anew."""
+
+BLOCK = 2**20
+_XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
+_SECONDS = 60.0
+"""Without a byte moving, after which a request is given up."""
+_PARALLEL = 4
+_ATTEMPTS = 5
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_RANGE = frozenset({206})
+_TAKEN = frozenset({200, 201, 204})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes [start, stop) of a local file, and where they go."""
+
+    url: str
+    start: int
+    stop: int
+
+
+class ObjectStorage:
+    """Reads and writes objects that somebody has signed URLs for. All methods raise FirecrestException."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        options = options or Options()
+        self._retry = options.retry
+        self._http = httpx.AsyncClient(
+            verify=options.verify,
+            transport=options.storage_transport,
+            timeout=httpx.Timeout(_SECONDS, connect=10.0),
+            limits=httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=4.0),
+            headers={"User-Agent": "f7tfs", "Accept-Encoding": "identity"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def size(self, url: str) -> int | None:
+        """The size of an object, None while there is none. (A URL signed for GET does not serve HEAD.)"""
+
+        async def probe() -> int | None:
+            async with self._http.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
+                if response.status_code == 404:
+                    return None
+                return await _total(response)
+
+        return await self._persist(probe, StorageDownloadException)
+
+    async def fetch(self, url: str, start: int, stop: int, sink: Sink) -> None:
+        """Bytes [start, stop) into `sink`; goes on where it was after a lost connection."""
+        position = start
+
+        async def rest() -> None:
+            nonlocal position
+            if position >= stop:
+                return
+            headers = {"Range": f"bytes={position}-{stop - 1}"}
+            async with self._http.stream("GET", url, headers=headers) as response:
+                await _expect(response, _RANGE)
+                async for block in response.aiter_raw():
+                    sink(position, block)
+                    position += len(block)
+            if position < stop:
+                raise httpx.ReadError("the object ended early")
+
+        await self._persist(rest, StorageDownloadException)
+
+    async def put_parts(self, source: Path, parts: Sequence[Part], moved: Moved) -> list[str]:
+        """Upload all parts, several at once; their ETags, in order."""
+        etags = [""] * len(parts)
+        room = trio.CapacityLimiter(_PARALLEL)
+
+        async def put(index: int, part: Part) -> None:
+            async with room:
+                etags[index] = await self._put(source, part, moved)
+
+        await gather([partial(put, index, part) for index, part in enumerate(parts)])
+        return etags
+
+    async def _put(self, source: Path, part: Part, moved: Moved) -> str:
+        async def once() -> str:
+            body = _Body(source, part.start, part.stop, moved)
+            headers = {"Content-Length": str(part.stop - part.start)}
+            with body.undone_on_error():
+                response = await self._http.put(part.url, content=body.blocks(), headers=headers)
+                await _expect(response, _TAKEN)
+            return str(response.headers.get("etag", ""))
+
+        return await self._persist(once, StorageUploadException)
+
+    async def complete(self, url: str, etags: Sequence[str]) -> None:
+        """Make an object of the parts."""
+        listed = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
+            for number, etag in enumerate(etags, 1)
+        )
+        xml = f'<CompleteMultipartUpload xmlns="{_XMLNS}">{listed}</CompleteMultipartUpload>'
+        attempts = 0
+
+        async def once() -> None:
+            nonlocal attempts
+            attempts += 1
+            response = await self._http.post(url, content=xml.encode(), headers={"Content-Type": "application/xml"})
+            if attempts > 1 and response.status_code == 404:
+                return  # no such upload any more: the first attempt was carried out, its answer lost
+            await _expect(response, _TAKEN)
+            if "<Error>" in response.text:  # S3 may find out after it has sent its 200
+                raise _Refused(reply_of(500, response.headers, response.text))
+
+        await self._persist(once, StorageUploadException)
+
+    async def post_form(self, url: str, fields: Mapping[str, str], filename: str, source: Path, moved: Moved) -> None:
+        """Upload a whole file by a presigned form."""
+        size = (await trio.Path(source).stat()).st_size
+        shape = form(fields, raw_filename(filename))
+
+        async def once() -> None:
+            body = _Body(source, 0, size, moved)
+            length = len(shape.head) + size + len(shape.tail)
+            headers = {"Content-Type": shape.content_type, "Content-Length": str(length)}
+            with body.undone_on_error():
+                response = await self._http.post(url, content=body.blocks(shape.head, shape.tail), headers=headers)
+                await _expect(response, _TAKEN)
+
+        await self._persist(once, StorageUploadException)
+
+    async def _persist(self, once: Callable[[], Awaitable[T]], kind: type[FirecrestException]) -> T:
+        """Run `once` until it succeeds, with back-off after what may pass; raises `kind` for a final answer."""
+        attempt = 0
+        while True:
+            try:
+                return await once()
+            except _Refused as refused:
+                failure: FirecrestException = kind([refused.reply])
+                passing = refused.reply.status in _PASSING
+            except httpx.TransportError as error:
+                timed_out = isinstance(error, httpx.TimeoutException)
+                lost = RequestTimedOut if timed_out else ConnectionFailed
+                failure, passing = lost(f"object storage: {str(error) or type(error).__name__}", sent=True), True
+            attempt += 1
+            if not passing or attempt >= _ATTEMPTS:
+                raise failure
+            wait = self._retry.wait(attempt)
+            logger.log(logging.DEBUG if attempt < 3 else logging.WARNING, "%s; again in %.1f s", failure, wait)
+            await trio.sleep(wait)
+
+
+class _Refused(Exception):
+    """A response that is not the expected one."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+class _Body:
+    """Bytes [start, stop) of a file as blocks, counted as they go out."""
+
+    def __init__(self, source: Path, start: int, stop: int, moved: Moved) -> None:
+        self._source = source
+        self._start = start
+        self._stop = stop
+        self._moved = moved
+        self._count = 0
+
+    async def blocks(self, head: bytes = b"", tail: bytes = b"") -> AsyncIterator[bytes]:
+        """`head`, the bytes, `tail`. A file that has become shorter ends the upload with OSError."""
+        if head:
+            yield head
+        descriptor = os.open(self._source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            position = self._start
+            while position < self._stop:
+                wanted = min(BLOCK, self._stop - position)
+                block = await trio.to_thread.run_sync(os.pread, descriptor, wanted, position)
+                if not block:
+                    raise OSError(f"{self._source} has become shorter while it was uploaded")
+                yield block
+                position += len(block)
+                self._count += len(block)
+                self._moved(len(block))
+        finally:
+            os.close(descriptor)
+        if tail:
+            yield tail
+
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """An attempt that fails has moved nothing."""
+        try:
+            yield
+        except BaseException:
+            self._moved(-self._count)
+            raise
+
+
+async def _expect(response: httpx.Response, statuses: frozenset[int]) -> None:
+    if response.status_code not in statuses:
+        await response.aread()
+        raise _Refused(reply_of(response.status_code, response.headers, response.text))
+
+
+async def _total(response: httpx.Response) -> int:
+    """The whole size that the answer to a range tells."""
+    if response.status_code == 416:  # there is no first byte
+        return 0
+    await _expect(response, _RANGE)
+    return int(response.headers["content-range"].rpartition("/")[2])

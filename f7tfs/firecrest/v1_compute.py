@@ -1,0 +1,126 @@
+"""FirecREST v1: `/compute`. Each call starts a task, whose id is returned; `task` tells what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from f7tfs.firecrest.base import Client
+from f7tfs.firecrest.multipart import form, raw_filename
+from f7tfs.firecrest.session import field_of
+from f7tfs.firecrest.v1_utilities import machine
+
+
+class ComputeV1(Client):
+    """Jobs. All methods raise FirecrestException."""
+
+    async def submit_upload(self, system_name: str, script: bytes, fields: Mapping[str, str]) -> str:
+        """Submit a script's text; fields account and env (JSON). POST jobs/upload."""
+        body = form(fields, raw_filename("job.sh"))
+        headers = {**machine(system_name), "Content-Type": body.content_type}
+        return _task(await self._call("submit_upload", {}, content=body.around(script), headers=headers))
+
+    async def submit_path(
+        self, system_name: str, path: str, account: str | None = None, env: Mapping[str, str] | None = None
+    ) -> str:
+        """Submit a script that is on the cluster, in whose directory it will run. POST jobs/path."""
+        data = {"targetPath": path}
+        if account:
+            data["account"] = account
+        if env:
+            data["env"] = json.dumps(dict(env))
+        return _task(await self._call("submit_path", {}, data=data, headers=machine(system_name)))
+
+    async def poll_active(self, system_name: str, job_ids: Sequence[str] = ()) -> str:
+        """Jobs in the queue, of the user or those named. GET jobs."""
+        return await self._jobs("poll_active", system_name, job_ids)
+
+    async def poll(self, system_name: str, job_ids: Sequence[str] = ()) -> str:
+        """Accounting of jobs, ended ones too; of today, or those named. GET acct."""
+        return await self._jobs("poll", system_name, job_ids)
+
+    async def cancel(self, system_name: str, job_id: str) -> str:
+        """Cancel a job. DELETE jobs/ID."""
+        return _task(await self._call("cancel", {"job_id": job_id}, headers=machine(system_name)))
+
+    async def nodes(self, system_name: str) -> str:
+        """GET nodes."""
+        return _task(await self._call("nodes", {}, headers=machine(system_name)))
+
+    async def partitions(self, system_name: str) -> str:
+        """GET partitions."""
+        return _task(await self._call("partitions", {}, headers=machine(system_name)))
+
+    async def reservations(self, system_name: str) -> str:
+        """GET reservations."""
+        return _task(await self._call("reservations", {}, headers=machine(system_name)))
+
+    async def _jobs(self, name: str, system_name: str, job_ids: Sequence[str]) -> str:
+        params = {"jobs": ",".join(job_ids) or None}
+        return _task(await self._call(name, {}, params=params, headers=machine(system_name)))
+
+
+class StorageV1(Client):
+    """Transfers through object storage and as jobs; each starts a task. All methods raise FirecrestException."""
+
+    async def external_upload(self, system_name: str, source_name: str, target_path: str) -> str:
+        """Ask for a form by which `source_name` can be uploaded. POST xfer-external/upload."""
+        data = {"sourcePath": source_name, "targetPath": target_path}
+        return _task(await self._call("external_upload", {}, data=data, headers=machine(system_name)))
+
+    async def external_download(self, system_name: str, source_path: str) -> str:
+        """Have a file copied into object storage. POST xfer-external/download."""
+        data = {"sourcePath": source_path}
+        return _task(await self._call("external_download", {}, data=data, headers=machine(system_name)))
+
+    async def invalidate(self, task_id: str) -> None:
+        """Let the server forget a task of the two above. POST xfer-external/invalidate."""
+        await self._call("invalidate", {}, headers={"X-Task-Id": task_id})
+
+    async def internal_transfer(self, system_name: str, action: str, fields: Mapping[str, str]) -> str:
+        """Submit a job: cp, mv, rsync, rm, compress or extract. POST xfer-internal/ACTION."""
+        arguments = {"action": action}
+        return _task(
+            await self._call("internal_transfer", arguments, data=dict(fields), headers=machine(system_name))
+        )
+
+    async def task(self, task_id: str) -> dict[str, Any]:
+        """One task: `status` (a text of digits), `description`, `data`. GET tasks/ID."""
+        return dict(field_of(await self._call("task", {"task_id": task_id}), "task"))
+
+    async def tasks(self, task_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Several tasks by their ids; unknown ones are left out. GET tasks/."""
+        return dict(field_of(await self._call("tasks", {}, params={"tasks": ",".join(task_ids)}), "tasks"))
+
+
+class StatusV1(Client):
+    """The site. All methods raise FirecrestException; answers are up to 16 minutes old."""
+
+    async def services(self) -> list[dict[str, Any]]:
+        """GET status/services."""
+        return list(field_of(await self._call("services", {}), "out"))
+
+    async def service(self, service_name: str) -> dict[str, Any]:
+        """GET status/services/NAME."""
+        return dict(field_of(await self._call("service", {"service_name": service_name}), "out"))
+
+    async def systems(self) -> list[dict[str, Any]]:
+        """GET status/systems."""
+        return list(field_of(await self._call("systems", {}), "out"))
+
+    async def system(self, system_name: str) -> dict[str, Any]:
+        """GET status/systems/NAME."""
+        return dict(field_of(await self._call("system", {"system_name": system_name}), "out"))
+
+    async def filesystems(self) -> dict[str, list[dict[str, Any]]]:
+        """File systems by the name of the system. GET status/filesystems."""
+        return dict(field_of(await self._call("filesystems", {}), "out"))
+
+    async def parameters(self) -> dict[str, list[dict[str, Any]]]:
+        """Lists of `{name, value, unit}` by service. GET status/parameters."""
+        return dict(field_of(await self._call("parameters", {}), "out"))
+
+
+def _task(response: Any) -> str:
+    return str(field_of(response, "task_id"))
