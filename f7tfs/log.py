@@ -74,7 +74,10 @@ class _PrivateRotatingHandler(logging.handlers.RotatingFileHandler):
         self._follow()
 
     def _follow(self) -> None:
-        if self._take_stdio and self.stream is not None:
+        if self.stream is None:
+            return
+        os.fchmod(self.stream.fileno(), 0o600)
+        if self._take_stdio:
             for descriptor in (1, 2):
                 os.dup2(self.stream.fileno(), descriptor)
 

@@ -90,7 +90,7 @@ def options_from_text(text: str) -> Settings:
     return options_from_table(table, "-o ")
 
 
-def options_from_table(table: Mapping[str, object], where: str = "option ") -> Settings:
+def options_from_table(table: Mapping[str, object], where: str = "") -> Settings:
     """Settings from option names and values. Raises ConfigError for unknown names and wrong values."""
     chosen: dict[str, Any] = {}
     for name, value in table.items():

@@ -30,7 +30,7 @@ class Origin:
 
 def state_directory(base: Path, origin: Origin) -> Path:
     """The directory of an origin: a readable beginning, and a digest that tells apart what the beginning does not."""
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{origin.system}{origin.root}").strip("-")[:40]
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", f"{origin.system.lower()}{origin.root}").strip("-")[:40]
     identity = "\0".join((origin.url.rstrip("/").lower(), origin.system.lower(), origin.user, origin.root))
     return base / "mounts" / f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
