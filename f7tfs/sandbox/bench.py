@@ -1,0 +1,143 @@
+"""The test bench in front of both APIs: counts calls, applies faults, cuts connections."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import os
+import socket
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from f7tfs.sandbox.faults import ERRORS, Rule, parse_faults
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from f7tfs.sandbox.site import Site
+
+CLOSE_SCOPE_KEY = "f7tfs.close_connection"
+
+
+class Bench:
+    """ASGI middleware, outside everything else."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self._app = app
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/sandbox/"):
+            await self._app(scope, receive, send)
+            return
+        self._site.calls.count(scope["method"], scope["path"])
+        faults = self._site.faults
+        query = scope["query_string"].decode("latin-1")
+        rule = faults.take_rule(f"{scope['method']} {scope['path']}" + (f"?{query}" if query else ""))
+        delay = faults.latency + (rule.delay if rule else 0.0)
+        if delay:
+            await trio.sleep(delay)
+        if rule is not None and (rule.drop == "before" or rule.status is not None):
+            await _instead(rule, scope, receive, send)
+        elif rule is not None and rule.drop == "after":
+            await self._app(scope, receive, _swallow)
+            cut_connection(scope)
+        else:
+            await self._app(scope, receive, send)
+            if scope.get(CLOSE_SCOPE_KEY):
+                cut_connection(scope, reset=False)
+
+
+async def _swallow(message: Message) -> None:
+    del message
+
+
+async def _instead(rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
+    if rule.drop == "before":
+        cut_connection(scope)
+        return
+    headers = {} if rule.retry_after is None else {"retry-after": f"{rule.retry_after:g}"}
+    while (await receive()).get("more_body"):
+        pass  # the whole request is taken in, or its sender would see a broken connection instead of the answer
+    response = Response(rule.body, rule.status or 503, headers, rule.content_type)
+    await response(scope, receive, send)
+
+
+def cut_connection(scope: Scope, *, reset: bool = True) -> None:
+    """Close the TCP connection of a request under the server's feet: by a reset, or orderly after what was sent.
+
+    ASGI has no way to do this, so the socket is found among this process's descriptors by its two addresses.
+    """
+    client, server = scope["client"], scope["server"]
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if not str(entry.readlink()).startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(int(entry.name))) as candidate:
+                if (candidate.getpeername()[:2], candidate.getsockname()[:2]) != (tuple(client), tuple(server)):
+                    continue
+                if reset:
+                    candidate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                candidate.shutdown(socket.SHUT_RDWR)
+                return
+
+
+class Admin:
+    """`/sandbox/faults` (GET, PUT, DELETE), `/sandbox/calls` (GET, DELETE) and `/sandbox/token` (POST)."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def refuse(self, request: Request) -> Response | None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if hmac.compare_digest(given.encode(), self._site.admin_token.encode()):
+            return None
+        return JSONResponse({"error": "the admin token is missing or wrong"}, 401)
+
+    async def faults(self, request: Request) -> Response:
+        refusal = self.refuse(request)
+        if refusal is not None:
+            return refusal
+        if request.method != "GET":
+            value = {} if request.method == "DELETE" else json.loads(await request.body())
+            try:
+                faults = parse_faults(value)
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, 400)
+            if value.get("expire_tokens"):
+                self._site.tokens.expire_all()
+            self._site.faults = faults
+            self._site.quota.left = faults.quota
+            self._site.quota.code = ERRORS[faults.quota_error]
+        return JSONResponse(_faults_json(self._site))
+
+    async def calls(self, request: Request) -> Response:
+        refusal = self.refuse(request)
+        if refusal is not None:
+            return refusal
+        counts = dict(self._site.calls.counts)
+        if request.method == "DELETE":
+            self._site.calls.counts.clear()
+        return JSONResponse(counts)
+
+    async def token(self, request: Request) -> Response:
+        """A token of any user and lifetime, for tests of what the APIs say to it."""
+        refusal = self.refuse(request)
+        if refusal is not None:
+            return refusal
+        wanted = json.loads(await request.body() or b"{}")
+        token = self._site.tokens.issue(wanted.get("user"), wanted.get("seconds"))
+        return JSONResponse({"access_token": token})
+
+
+def _faults_json(site: Site) -> dict[str, object]:
+    faults = site.faults
+    plain = {name: getattr(faults, name) for name in type(faults).__slots__ if name != "rules"}
+    rules = [{name: getattr(rule, name) for name in Rule.__slots__} for rule in faults.rules]
+    return {**plain, "quota": site.quota.left, "rules": rules}

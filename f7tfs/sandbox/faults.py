@@ -1,0 +1,113 @@
+"""Faults that a test can switch on while the sandbox runs, and the count of the calls it got."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+ERRORS = {"EDQUOT": errno.EDQUOT, "ENOSPC": errno.ENOSPC}
+
+
+@dataclass(slots=True)
+class Rule:
+    """What happens to the next `count` calls whose `METHOD /path?query` matches (None: to all of them).
+
+    One of: `status` answers with that code instead of doing anything; `drop` cuts the connection, "before" the work
+    or "after" it was done; with neither, the call is only `delay`ed.
+    """
+
+    match: str = ""
+    count: int | None = 1
+    status: int | None = None
+    body: str = '{"message":"Service unavailable"}'
+    content_type: str = "application/json"
+    retry_after: float | None = None
+    drop: str | None = None
+    delay: float = 0.0
+
+    def applies(self, call: str) -> bool:
+        return (self.count is None or self.count > 0) and re.search(self.match, call) is not None
+
+    def use(self) -> None:
+        if self.count is not None:
+            self.count -= 1
+
+
+@dataclass(slots=True)
+class Faults:
+    """All that is switched on. Everything at its default is a healthy server."""
+
+    latency: float = 0.0
+    """Seconds added to every API call."""
+    rules: list[Rule] = field(default_factory=list)
+    quota: int | None = None
+    """Bytes that can still be written by uploads."""
+    quota_error: str = "EDQUOT"
+    unhealthy: bool = False
+    """v2: the health checks have failed."""
+    connection_lost: int = 0
+    """v2: the next so many commands find the SSH connection gone."""
+    fail_transfers: int = 0
+    """The next so many transfer jobs (v2) or tasks (v1) fail."""
+    wrong_content: int = 0
+    """The next so many transfers end well, but the content is cut short."""
+
+    def take_rule(self, call: str) -> Rule | None:
+        """The first rule that applies to a call; it is used up by one."""
+        for rule in self.rules:
+            if rule.applies(call):
+                rule.use()
+                return rule
+        return None
+
+    def take(self, name: str) -> bool:
+        """Use up one of a counted fault."""
+        left: int = getattr(self, name)
+        if left <= 0:
+            return False
+        setattr(self, name, left - 1)
+        return True
+
+
+def parse_faults(value: dict[str, Any]) -> Faults:
+    """Faults from JSON. Raises ValueError for what there is not."""
+    plain = {k: v for k, v in value.items() if k not in {"rules", "expire_tokens"}}
+    try:
+        rules = [Rule(**rule) for rule in value.get("rules", [])]
+        faults = Faults(rules=rules, **plain)
+        for rule in rules:
+            re.compile(rule.match)
+    except (TypeError, re.error) as error:
+        raise ValueError(str(error)) from error
+    if faults.quota_error not in ERRORS:
+        raise ValueError(f"quota_error is one of {sorted(ERRORS)}")
+    return faults
+
+
+ROUTES = [
+    (re.compile(r"^(/v2/(?:filesystem|compute)/)[^/]+"), r"\1{system}"),
+    (re.compile(r"^(/v2/status/)(?!systems|liveness)[^/]+"), r"\1{system}"),
+    (re.compile(r"(/jobs/)(?!upload$|path$)[^/]+"), r"\1{job}"),
+    (re.compile(r"^(/v1/tasks/)[^/]+"), r"\1{task}"),
+    (re.compile(r"^(/v1/status/(?:systems|services|filesystems)/)[^/]+"), r"\1{name}"),
+]
+
+
+def route_of(path: str) -> str:
+    """A path with its names and ids taken out, so that calls of one kind count together."""
+    for pattern, replacement in ROUTES:
+        path = pattern.sub(replacement, path)
+    return path
+
+
+class Calls:
+    """How many calls came, by `METHOD route`."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def count(self, method: str, path: str) -> None:
+        self.counts[f"{method} {route_of(path)}"] += 1

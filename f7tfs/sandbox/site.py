@@ -1,0 +1,58 @@
+"""Everything that one running sandbox consists of, built once and given to both APIs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from f7tfs.sandbox.coreutils.change import Changer
+from f7tfs.sandbox.coreutils.content import Quota, Reader
+from f7tfs.sandbox.coreutils.listing import Lister
+from f7tfs.sandbox.faults import Calls, Faults
+from f7tfs.sandbox.identity import Identity
+from f7tfs.sandbox.root import Root
+from f7tfs.sandbox.settings import SandboxSettings
+from f7tfs.sandbox.tokens import Tokens
+
+
+class TooManySessions(Exception):
+    """The SSH connection has no free channel."""
+
+
+class Site:
+    """The cluster, its file tree, and the state of the test bench."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self.settings = settings
+        self.client_secret = settings.client_secret or secrets.token_urlsafe(24)
+        self.admin_token = settings.admin_token or secrets.token_urlsafe(24)
+        self.root = Root(settings.root)
+        self.identity = Identity(settings)
+        self.lister = Lister(
+            self.root,
+            self.identity,
+            settings.time_zone,
+            utf8=settings.utf8_locale,
+            limit=settings.max_ops_file_size,
+        )
+        self.reader = Reader(self.root, limit=settings.max_ops_file_size, seconds=settings.command_seconds)
+        self.changer = Changer(self.root, self.identity)
+        self.quota = Quota()
+        self.tokens = Tokens(settings, self.client_secret)
+        self.faults = Faults()
+        self.calls = Calls()
+        self.s3_url = ""
+        """Where the object store listens, once it does."""
+        self._sessions = 0
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """One channel of the user's SSH connection, as v2 takes for each command."""
+        if self._sessions >= self.settings.max_sessions:
+            raise TooManySessions
+        self._sessions += 1
+        try:
+            yield
+        finally:
+            self._sessions -= 1
