@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from f7tfs.sandbox.process import SandboxProcess
 from f7tfs.sandbox.server import serve_sandbox
 from f7tfs.sandbox.settings import FileSystemSetting, SandboxInfo, SandboxSettings
 
-__all__ = ["FileSystemSetting", "SandboxInfo", "SandboxSettings", "serve_sandbox"]
+__all__ = ["FileSystemSetting", "SandboxInfo", "SandboxProcess", "SandboxSettings", "serve_sandbox"]

@@ -110,8 +110,6 @@ class Admin:
                 faults = parse_faults(value)
             except ValueError as error:
                 return JSONResponse({"error": str(error)}, 400)
-            if value.get("expire_tokens"):
-                self._site.tokens.expire_all()
             self._site.faults = faults
             self._site.quota.left = faults.quota
             self._site.quota.code = ERRORS[faults.quota_error]
@@ -127,11 +125,13 @@ class Admin:
         return JSONResponse(counts)
 
     async def token(self, request: Request) -> Response:
-        """A token of any user and lifetime, for tests of what the APIs say to it."""
+        """A token of any user and lifetime, for tests of what the APIs say to it; `expire` ends all earlier ones."""
         refusal = self.refuse(request)
         if refusal is not None:
             return refusal
         wanted = json.loads(await request.body() or b"{}")
+        if wanted.get("expire"):
+            self._site.tokens.expire_all()
         token = self._site.tokens.issue(wanted.get("user"), wanted.get("seconds"))
         return JSONResponse({"access_token": token})
 

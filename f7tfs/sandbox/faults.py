@@ -74,7 +74,7 @@ class Faults:
 
 def parse_faults(value: dict[str, Any]) -> Faults:
     """Faults from JSON. Raises ValueError for what there is not."""
-    plain = {k: v for k, v in value.items() if k not in {"rules", "expire_tokens"}}
+    plain = {k: v for k, v in value.items() if k != "rules"}
     try:
         rules = [Rule(**rule) for rule in value.get("rules", [])]
         faults = Faults(rules=rules, **plain)

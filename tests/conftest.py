@@ -1,0 +1,38 @@
+"""Sandboxes for all tests: each one a process of its own over a temporary directory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from f7tfs.sandbox.process import SandboxProcess
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """One sandbox with the default settings for the whole session. Tests must not stop it."""
+    with SandboxProcess(tmp_path_factory.mktemp("sandbox")) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(sandbox_process: SandboxProcess) -> Iterator[SandboxProcess]:
+    """The session's sandbox with no faults on, and no calls counted yet."""
+    sandbox_process.clear_faults()
+    sandbox_process.reset_calls()
+    yield sandbox_process
+    sandbox_process.clear_faults()
+
+
+@pytest.fixture
+def start_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., SandboxProcess]]:
+    """Start sandboxes with settings of one's own (fields of SandboxSettings); they end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**settings: Any) -> SandboxProcess:
+            return stack.enter_context(SandboxProcess(tmp_path_factory.mktemp("sandbox"), **settings))
+
+        yield start

@@ -1,0 +1,96 @@
+"""A sandbox as a process: it starts, counts, fails on demand, and comes back as it was."""
+
+from __future__ import annotations
+
+import urllib.error
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from f7tfs.sandbox.process import SandboxProcess
+
+
+def headers(sandbox: SandboxProcess) -> dict[str, str]:
+    return {"Authorization": f"Bearer {sandbox.token()}"}
+
+
+def stat(sandbox: SandboxProcess, path: str) -> httpx.Response:
+    url = f"{sandbox.info.url_v2}/filesystem/{sandbox.info.system}/ops/stat"
+    return httpx.get(url, params={"path": path}, headers=headers(sandbox))
+
+
+def test_calls_are_counted_by_method_and_route(sandbox: SandboxProcess) -> None:
+    stat(sandbox, sandbox.info.home)
+    stat(sandbox, f"{sandbox.info.home}/none")
+    assert sandbox.calls() == {"GET /v2/filesystem/{system}/ops/stat": 2}
+
+
+def test_a_restart_keeps_port_secret_and_files(start_sandbox: Callable[..., SandboxProcess]) -> None:
+    sandbox = start_sandbox()
+    before = sandbox.info
+    token = sandbox.token()
+    (sandbox.home / "kept").write_bytes(b"x")
+    sandbox.stop()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{before.url_v2}/status/systems")
+    after = sandbox.start()
+    assert after == before
+    answer = httpx.get(
+        f"{after.url_v2}/filesystem/cluster/ops/ls",
+        params={"path": after.home},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert [e["name"] for e in answer.json()["output"]] == ["kept"]
+
+
+def test_pulling_the_plug_leaves_no_process_behind_on_the_port(start_sandbox: Callable[..., SandboxProcess]) -> None:
+    sandbox = start_sandbox()
+    sandbox.kill()
+    assert not sandbox.running
+    sandbox.start()
+    assert stat(sandbox, sandbox.info.home).status_code == 200
+
+
+def test_a_rule_answers_the_next_calls_that_match_and_no_more(sandbox: SandboxProcess) -> None:
+    sandbox.faults({"match": "GET .*/ops/stat", "count": 2, "status": 503, "retry_after": 1.5})
+    first = stat(sandbox, "/home")
+    assert (first.status_code, first.headers["retry-after"]) == (503, "1.5")
+    assert stat(sandbox, "/home").status_code == 503
+    assert stat(sandbox, "/home").status_code == 200
+
+
+def test_a_connection_dropped_before_the_work_leaves_it_undone(sandbox: SandboxProcess) -> None:
+    sandbox.faults({"match": "POST .*/ops/mkdir", "drop": "before"})
+    with pytest.raises(httpx.TransportError):
+        mkdir(sandbox, f"{sandbox.info.home}/dropped-before")
+    assert not (sandbox.home / "dropped-before").exists()
+
+
+def test_a_connection_dropped_after_the_work_leaves_it_done(sandbox: SandboxProcess) -> None:
+    sandbox.faults({"match": "POST .*/ops/mkdir", "drop": "after"})
+    with pytest.raises(httpx.TransportError):
+        mkdir(sandbox, f"{sandbox.info.home}/dropped-after")
+    assert (sandbox.home / "dropped-after").is_dir()
+
+
+def mkdir(sandbox: SandboxProcess, path: str) -> httpx.Response:
+    url = f"{sandbox.info.url_v2}/filesystem/{sandbox.info.system}/ops/mkdir"
+    return httpx.post(url, json={"path": path}, headers=headers(sandbox))
+
+
+def test_expired_tokens_are_refused_and_new_ones_taken(sandbox: SandboxProcess) -> None:
+    old = headers(sandbox)
+    sandbox.expire_tokens()
+    refused = httpx.get(f"{sandbox.info.url_v2}/status/systems", headers=old)
+    assert (refused.status_code, refused.json()["message"]) == (401, "Access token expired")
+    assert httpx.get(f"{sandbox.info.url_v2}/status/systems", headers=headers(sandbox)).status_code == 200
+
+
+def test_the_admin_endpoints_want_their_token(sandbox: SandboxProcess) -> None:
+    assert httpx.get(f"{sandbox.info.admin_url}/calls").status_code == 401
+
+
+def test_an_unknown_fault_is_refused(sandbox: SandboxProcess) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        sandbox.faults(no_such_fault=1)
