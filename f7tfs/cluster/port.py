@@ -48,6 +48,9 @@ class Cluster(Protocol):
     def calls(self) -> dict[str, int]:
         """API requests sent so far, by `METHOD route`; for accounting."""
 
+    def check_name(self, path: str) -> None:
+        """Raises InvalidName for a path of something new that this API cannot carry exactly. Asks nothing."""
+
     # -- who and where ---------------------------------------------------------------------------
 
     async def identity(self) -> Identity: ...

@@ -1,0 +1,77 @@
+"""What stands around every handler: a deadline, and errors as errnos.
+
+pyfuse3 catches only FUSEError: any other exception would end the mount. A handler cannot be interrupted by the
+kernel, so one without a deadline could block its caller for ever.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import pyfuse3
+import trio
+
+from f7tfs.cluster.errors import ClusterError
+from f7tfs.fuse.errno import EVERYDAY, errno_of
+
+logger = logging.getLogger(__name__)
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class Deadlines(Protocol):
+    """What a guarded class has: seconds for an operation, and for one that may wait for a staged transfer."""
+
+    deadline: float
+    staging_deadline: float
+
+
+Self = TypeVar("Self", bound=Deadlines)
+Handler = Callable[Concatenate[Self, Parameters], Coroutine[Any, Any, Result]]
+
+
+def guarded(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
+    """For operations that take a few calls at most."""
+    return _guard(handler, lambda operations: operations.deadline)
+
+
+def guarded_staging(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
+    """For operations that may wait for a staged transfer."""
+    return _guard(handler, lambda operations: operations.staging_deadline)
+
+
+def _guard(
+    handler: Handler[Self, Parameters, Result], seconds: Callable[[Self], float]
+) -> Handler[Self, Parameters, Result]:
+    name = getattr(handler, "__name__", "handler")
+
+    @functools.wraps(handler)
+    async def wrapper(self: Self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            with trio.fail_after(seconds(self)):
+                return await handler(self, *args, **kwargs)
+        except pyfuse3.FUSEError:
+            raise
+        except trio.TooSlowError:
+            logger.warning("%s%s took longer than its deadline", name, args)
+            raise pyfuse3.FUSEError(errno.ETIMEDOUT) from None
+        except (ClusterError, OSError) as error:
+            raise pyfuse3.FUSEError(_told(name, error)) from None
+        except Exception:
+            # A defect of ours must not take the mount down with it.
+            logger.exception("%s%s failed", name, args)
+            raise pyfuse3.FUSEError(errno.EIO) from None
+
+    return wrapper
+
+
+def _told(name: str, error: Exception) -> int:
+    number = errno_of(error)
+    level = logging.DEBUG if number in EVERYDAY else logging.INFO
+    logger.log(level, "%s: %s: %s", name, errno.errorcode.get(number, number), error)
+    return number

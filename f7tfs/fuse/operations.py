@@ -1,0 +1,244 @@
+"""pyfuse3.Operations over the file system: inode numbers and handles in, attributes and errnos out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+
+import pyfuse3
+import trio
+from pyfuse3 import EntryAttributes, FileHandleT, FileInfo, FileNameT, FlagT, InodeT, ModeT, RequestContext
+
+from f7tfs.cluster.errors import NotFound
+from f7tfs.fuse.attributes import Owners, absent, file_system_size, to_entry
+from f7tfs.fuse.guard import guarded, guarded_staging
+from f7tfs.vfs.filesystem import Filesystem
+from f7tfs.vfs.nodes import Directory, Inode, Node
+from f7tfs.vfs.shown import show
+from f7tfs.vfs.virtual import VirtualFile
+
+LONGEST_NAME = 255
+
+
+class Operations(pyfuse3.Operations):
+    """getxattr and access are left to pyfuse3, whose ENOSYS makes the kernel never ask again."""
+
+    supports_dot_lookup = False
+    enable_writeback_cache = False
+
+    def __init__(self, filesystem: Filesystem, owners: Owners) -> None:
+        super().__init__()
+        self._fs = filesystem
+        self._owners = owners
+        self.deadline = filesystem.options.deadline
+        self.staging_deadline = filesystem.options.staging_deadline
+
+    # -- the kernel's view of inodes -------------------------------------------------------------
+
+    def _entry(self, inode: Inode) -> EntryAttributes:
+        return to_entry(show(inode), self._owners, self._timeout(inode))
+
+    def _counted(self, inode: Inode) -> EntryAttributes:
+        """For replies that give the kernel one more lookup."""
+        inode.lookups += 1
+        return self._entry(inode)
+
+    def _timeout(self, inode: Inode) -> float:
+        """So long the attributes stay within the attribute time-out."""
+        timeout = self._fs.options.attribute_timeout
+        if not isinstance(inode, Node) or inode.parent is None:
+            return timeout
+        newest = max(inode.seen, inode.touched, inode.parent.listed)
+        return min(timeout, max(0.0, timeout - (trio.current_time() - newest)))
+
+    async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
+        for number, count in inode_list:
+            self._fs.forget(number, count)
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    @guarded
+    async def lookup(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> EntryAttributes:
+        parent = self._fs.inode(parent_inode)
+        try:
+            return self._counted(await self._fs.lookup(parent, _text(name)))
+        except NotFound:
+            if isinstance(parent, Directory) and not parent.unlinked:
+                return absent(max(0.0, self._timeout_of_absence(parent)))
+            raise
+
+    def _timeout_of_absence(self, parent: Directory) -> float:
+        timeout = self._fs.options.attribute_timeout
+        return min(timeout, timeout - (trio.current_time() - parent.listed))
+
+    @guarded
+    async def getattr(self, inode: InodeT, ctx: RequestContext) -> EntryAttributes:
+        node = self._fs.inode(inode)
+        await self._fs.revalidate(node)
+        return self._entry(node)
+
+    @guarded
+    async def readlink(self, inode: InodeT, ctx: RequestContext) -> FileNameT:
+        return FileNameT(os.fsencode(await self._fs.readlink(self._fs.inode(inode))))
+
+    @guarded
+    async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
+        return FileHandleT(await self._fs.opendir(self._fs.inode(inode)))
+
+    @guarded
+    async def readdir(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
+        entries = self._fs.entries(fh)
+        for index in range(start_id, len(entries)):
+            name, inode = entries[index]
+            if not pyfuse3.readdir_reply(token, FileNameT(os.fsencode(name)), self._entry(inode), index + 1):
+                break
+            inode.lookups += 1
+
+    @guarded
+    async def releasedir(self, fh: FileHandleT) -> None:
+        self._fs.releasedir(fh)
+
+    @guarded
+    async def fsyncdir(self, fh: FileHandleT, datasync: bool) -> None:
+        """Names are on the cluster when their calls return, and contents are what `fsync` waits for."""
+
+    @guarded
+    async def statfs(self, ctx: RequestContext) -> pyfuse3.StatvfsData:
+        return file_system_size()
+
+    # -- files -----------------------------------------------------------------------------------
+
+    @guarded
+    async def create(
+        self, parent_inode: InodeT, name: FileNameT, mode: ModeT, flags: FlagT, ctx: RequestContext
+    ) -> tuple[FileInfo, EntryAttributes]:
+        parent = self._fs.inode(parent_inode)
+        inode, handle = await self._fs.create(parent, _new_text(name), mode, flags, ctx.pid)
+        return self._info(inode, handle), self._counted(inode)
+
+    @guarded
+    async def open(self, inode: InodeT, flags: FlagT, ctx: RequestContext) -> FileInfo:
+        node = self._fs.inode(inode)
+        return self._info(node, await self._fs.open(node, flags, ctx.pid))
+
+    def _info(self, inode: Inode, handle: int) -> FileInfo:
+        virtual = isinstance(inode, VirtualFile)
+        keep = not virtual and self._fs.keeps_pages(handle)
+        return FileInfo(fh=FileHandleT(handle), direct_io=virtual, keep_cache=keep)
+
+    @guarded_staging
+    async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
+        return await self._fs.read(fh, off, size)
+
+    @guarded_staging
+    async def write(self, fh: FileHandleT, off: int, buf: bytes) -> int:
+        return await self._fs.write(fh, off, buf)
+
+    @guarded_staging
+    async def flush(self, fh: FileHandleT) -> None:
+        await self._fs.flush(fh)
+
+    @guarded_staging
+    async def fsync(self, fh: FileHandleT, datasync: bool) -> None:
+        await self._fs.fsync(fh)
+
+    @guarded_staging
+    async def release(self, fh: FileHandleT) -> None:
+        await self._fs.release(fh)
+
+    # -- attributes ------------------------------------------------------------------------------
+
+    @guarded_staging
+    async def setattr(
+        self,
+        inode: InodeT,
+        attr: EntryAttributes,
+        fields: pyfuse3.SetattrFields,
+        fh: FileHandleT | None,
+        ctx: RequestContext,
+    ) -> EntryAttributes:
+        node = self._fs.inode(inode)
+        if fields.update_size:
+            await self._fs.truncate(node, attr.st_size)
+        if fields.update_mode:
+            await self._fs.chmod(node, stat.S_IMODE(attr.st_mode))
+        if fields.update_uid or fields.update_gid:
+            await self._chown(node, attr, fields)
+        if fields.update_mtime:
+            await self._fs.set_mtime(node, attr.st_mtime_ns)
+        return self._entry(node)
+
+    async def _chown(self, inode: Inode, attr: EntryAttributes, fields: pyfuse3.SetattrFields) -> None:
+        shown = show(inode)
+        user = self._owners.user(attr.st_uid) if fields.update_uid else None
+        group = self._owners.group(attr.st_gid, shown.group) if fields.update_gid else None
+        await self._fs.chown(inode, user, group)
+
+    # -- names -----------------------------------------------------------------------------------
+
+    @guarded
+    async def mkdir(self, parent_inode: InodeT, name: FileNameT, mode: ModeT, ctx: RequestContext) -> EntryAttributes:
+        parent = self._fs.inode(parent_inode)
+        return self._counted(await self._fs.mkdir(parent, _new_text(name), mode))
+
+    @guarded
+    async def symlink(
+        self, parent_inode: InodeT, name: FileNameT, target: FileNameT, ctx: RequestContext
+    ) -> EntryAttributes:
+        parent = self._fs.inode(parent_inode)
+        return self._counted(await self._fs.symlink(parent, _new_text(name), os.fsdecode(target)))
+
+    @guarded
+    async def unlink(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:
+        await self._fs.unlink(self._fs.inode(parent_inode), _text(name))
+
+    @guarded
+    async def rmdir(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:
+        await self._fs.rmdir(self._fs.inode(parent_inode), _text(name))
+
+    @guarded_staging
+    async def rename(
+        self,
+        parent_inode_old: InodeT,
+        name_old: FileNameT,
+        parent_inode_new: InodeT,
+        name_new: FileNameT,
+        flags: FlagT,
+        ctx: RequestContext,
+    ) -> None:
+        if flags & ~pyfuse3.RENAME_NOREPLACE:
+            raise pyfuse3.FUSEError(errno.EINVAL)
+        old, new = self._fs.inode(parent_inode_old), self._fs.inode(parent_inode_new)
+        await self._fs.rename(old, _text(name_old), new, _new_text(name_new), flags)
+
+    @guarded
+    async def link(
+        self, inode: InodeT, new_parent_inode: InodeT, new_name: FileNameT, ctx: RequestContext
+    ) -> EntryAttributes:
+        """The API makes no hard links; EPERM is what file systems without them answer."""
+        raise pyfuse3.FUSEError(errno.EPERM)
+
+    @guarded
+    async def mknod(
+        self, parent_inode: InodeT, name: FileNameT, mode: ModeT, rdev: int, ctx: RequestContext
+    ) -> EntryAttributes:
+        raise pyfuse3.FUSEError(errno.EPERM)
+
+
+def _text(name: FileNameT) -> str:
+    text = os.fsdecode(name)
+    if len(os.fsencode(text)) > LONGEST_NAME:
+        raise pyfuse3.FUSEError(errno.ENAMETOOLONG)
+    return text
+
+
+def _new_text(name: FileNameT) -> str:
+    """A name that is to be made: the API carries UTF-8 only."""
+    text = _text(name)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise pyfuse3.FUSEError(errno.EILSEQ) from None
+    return text

@@ -1,0 +1,76 @@
+"""Mounts the file system and serves the kernel's requests until it is unmounted."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyfuse3
+import trio
+
+from f7tfs.fuse.attributes import Owners
+from f7tfs.fuse.operations import Operations
+from f7tfs.vfs.filesystem import Filesystem
+
+logger = logging.getLogger(__name__)
+
+# Handlers that wait for the cluster must not keep others from the kernel's queue; the client bounds the calls.
+MOST_TASKS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FuseOptions:
+    """As mount(8) knows them."""
+
+    fsname: str
+    allow_other: bool = False
+    read_only: bool = False
+    uid: int | None = None
+    gid: int | None = None
+    umask: int | None = None
+    debug: bool = False
+
+
+def mount_options(options: FuseOptions) -> set[str]:
+    """For libfuse. Without `allow_other` only the mounting user gets in, and the cluster decides."""
+    flags = {f"fsname={_escaped(options.fsname)}", "subtype=f7tfs"}
+    if options.allow_other:
+        flags |= {"allow_other", "default_permissions"}
+    if options.read_only:
+        flags.add("ro")
+    return flags
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(",", "\\,")
+
+
+async def serve(
+    filesystem: Filesystem,
+    mountpoint: Path,
+    options: FuseOptions,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Returns when it was unmounted from outside; unmounts by itself when it is cancelled.
+
+    Raises RuntimeError where libfuse cannot mount.
+    """
+    owners = Owners(filesystem.metadata.identity, options.uid, options.gid, options.umask)
+    operations = Operations(filesystem, owners)
+    filesystem.files.mountpoint = os.path.abspath(mountpoint)  # noqa: ASYNC240, PTH100 -- no resolving: it asks no disk
+    pyfuse3.init(operations, str(mountpoint), mount_options(options))
+    unmounted = False
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_main)
+            task_status.started()
+        unmounted = True
+    finally:
+        pyfuse3.close(unmount=not unmounted)
+
+
+async def _main() -> None:
+    await pyfuse3.main(max_tasks=MOST_TASKS)

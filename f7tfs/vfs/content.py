@@ -1,0 +1,199 @@
+"""The content cache: one sparse local file for each remote file whose bytes are (partly) here.
+
+A content belongs to one version of a remote file, or is new and waits to be sent. Bulk data goes through these files
+and never through Python objects that hold a whole file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import trio
+
+from f7tfs.vfs.extents import Extents
+from f7tfs.vfs.nodes import Version
+
+
+class Content:
+    """The bytes of one file, as far as they are here. All methods are quick and do not await, unless async."""
+
+    def __init__(self, path: Path, size: int, base: Version | None) -> None:
+        self.path = path
+        self.size = size
+        self.base = base
+        """The version these bytes were read from; None: they do not derive from what is on the cluster."""
+        self.present = Extents()
+        self.dirty = False
+        self.frozen = False
+        """An upload is reading it: it must not change."""
+        self.users = 0
+        self._fd = -1
+
+    @property
+    def complete(self) -> bool:
+        """Whether all bytes are here."""
+        return self.present.covers(0, self.size)
+
+    def acquire(self) -> None:
+        """Keep the file open until `release`: for as long as a handle uses it."""
+        if self.users == 0:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        self.users += 1
+
+    def release(self) -> None:
+        self.users -= 1
+        if self.users == 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    @contextlib.contextmanager
+    def descriptor(self) -> Iterator[int]:
+        """An open descriptor of the cache file."""
+        if self._fd >= 0:
+            yield self._fd
+            return
+        fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """At most `length` bytes; the caller has made sure that they are present."""
+        with self.descriptor() as fd:
+            return os.pread(fd, max(0, min(length, self.size - offset)), offset)
+
+    def fill(self, offset: int, data: bytes) -> None:
+        """Bytes that came from the cluster. What is present already stays: it may have been written here since."""
+        with self.descriptor() as fd:
+            for start, stop in self.present.missing(offset, min(offset + len(data), self.size)):
+                _write_all(fd, memoryview(data)[start - offset : stop - offset], start)
+        self.present.add(offset, min(offset + len(data), self.size))
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Bytes written by the user, beyond the end too: what lies between is zeros."""
+        with self.descriptor() as fd:
+            _write_all(fd, memoryview(data), offset)
+        if offset > self.size:
+            self.present.add(self.size, offset)
+        self.present.add(offset, offset + len(data))
+        self.size = max(self.size, offset + len(data))
+
+    def truncate(self, size: int) -> None:
+        """Cut, or grow by zeros."""
+        with self.descriptor() as fd:
+            os.ftruncate(fd, size)
+        if size < self.size:
+            self.present.cut(size)
+        else:
+            self.present.add(self.size, size)
+        self.size = size
+
+    async def sync(self) -> None:
+        """fsync the cache file."""
+        with self.descriptor() as fd:
+            await trio.to_thread.run_sync(os.fsync, fd)
+
+
+def _write_all(fd: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(fd, data, offset)
+        data, offset = data[written:], offset + written
+
+
+class ContentStore:
+    """The directory of content files, its budget, and what of it may be dropped."""
+
+    def __init__(self, directory: Path, budget: int, reserved: int) -> None:
+        self._directory = directory
+        self._budget = budget
+        self._reserved = reserved
+        self._clean: OrderedDict[Content, Callable[[], None]] = OrderedDict()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def used(self) -> int:
+        """Bytes of clean content that no handle uses."""
+        return sum(content.present.total() for content in self._clean)
+
+    def create(self, size: int, base: Version | None) -> Content:
+        """A new content of which nothing is present yet."""
+        path = self._directory / uuid.uuid4().hex
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.close(fd)
+        return Content(path, size, base)
+
+    def adopt(self, name: str) -> Content:
+        """The content that an earlier run left in the journal: all present, dirty. Raises FileNotFoundError."""
+        path = self._directory / name
+        content = Content(path, path.stat().st_size, None)
+        content.present.add(0, content.size)
+        content.dirty = True
+        return content
+
+    async def copy(self, content: Content) -> Content:
+        """A copy that may change while the original is being sent."""
+        twin = self.create(content.size, content.base)
+        await trio.to_thread.run_sync(_copy, content.path, twin.path)
+        for start, stop in _ranges(content):
+            twin.present.add(start, stop)
+        return twin
+
+    def keep(self, content: Content, forget: Callable[[], None]) -> None:
+        """Clean content that nobody uses may stay while the budget allows; `forget` is called when it goes."""
+        self._clean[content] = forget
+        self._clean.move_to_end(content)
+        total = self.used
+        while total > self._budget and self._clean:
+            oldest, forget_oldest = self._clean.popitem(last=False)
+            total -= oldest.present.total()
+            forget_oldest()
+            self.discard(oldest)
+
+    def take(self, content: Content) -> None:
+        """Content that is in use again: it is not dropped."""
+        self._clean.pop(content, None)
+
+    def discard(self, content: Content) -> None:
+        """Remove the file. Handles that have it open go on reading it."""
+        self._clean.pop(content, None)
+        content.path.unlink(missing_ok=True)
+
+    def make_room(self, size: int) -> None:
+        """Raises OSError ENOSPC where `size` more bytes would not leave the local disk its reserve."""
+        stats = os.statvfs(self._directory)
+        if stats.f_bavail * stats.f_frsize - size < self._reserved:
+            raise OSError(errno.ENOSPC, "the local disk that holds the content cache is full")
+
+    def sweep(self, keep: set[str]) -> None:
+        """Remove the files of an earlier run that the journal does not name."""
+        for path in self._directory.iterdir():
+            if path.name not in keep:
+                path.unlink()
+
+
+def _ranges(content: Content) -> list[tuple[int, int]]:
+    at, ranges = 0, []
+    for start, stop in [*content.present.missing(0, content.size), (content.size, content.size)]:
+        if at < start:
+            ranges.append((at, start))
+        at = stop
+    return ranges
+
+
+def _copy(source: Path, target: Path) -> None:
+    size = source.stat().st_size
+    with source.open("rb") as read, target.open("r+b") as write:
+        at = 0
+        while at < size:
+            copied = os.copy_file_range(read.fileno(), write.fileno(), size - at)
+            if copied == 0:
+                break
+            at += copied
+        write.truncate(size)

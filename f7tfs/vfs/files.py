@@ -1,0 +1,184 @@
+"""Open files: create, open, read, write, truncate, flush, fsync, release."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import trio
+
+from f7tfs.cluster.errors import IsADirectory, NotFound, PermissionDenied, Refused, Unsupported
+from f7tfs.cluster.model import Kind
+from f7tfs.vfs.access import Access, may
+from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.content import Content
+from f7tfs.vfs.handles import Handle
+from f7tfs.vfs.holders import holds_open
+from f7tfs.vfs.metadata import Metadata
+from f7tfs.vfs.nodes import Attributes, Directory, File, Node
+from f7tfs.vfs.reader import Reader
+from f7tfs.vfs.reintegration import Reintegration
+
+
+class Files:
+    """Operations on regular files. `mountpoint` is where processes see the root; empty where nothing is mounted."""
+
+    def __init__(self, metadata: Metadata, cache: ContentCache, reader: Reader, reintegration: Reintegration) -> None:
+        self._metadata = metadata
+        self._cache = cache
+        self._reader = reader
+        self._reintegration = reintegration
+        self.mountpoint = ""
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    async def create(self, parent: Directory, name: str, mode: int, flags: int, pid: int) -> Handle:
+        """A new file. It exists here, and in the journal, until its first close sends it."""
+        if not may(Access.WRITE, parent.attributes, self._metadata.identity):
+            raise PermissionDenied(f"{parent.path} is not writable for {self._metadata.identity.user}")
+        now = trio.current_time()
+        identity = self._metadata.identity
+        attributes = Attributes(Kind.FILE, mode, identity.user, parent.attributes.group, 0, time.time_ns())
+        group = identity.groups.get(identity.gid)
+        if group is not None and not parent.attributes.mode & 0o2000:
+            attributes.group = group
+        node = self._metadata.tree.make(parent, name, attributes, None, now)
+        if not isinstance(node, File):  # pragma: no cover -- Kind.FILE makes a File
+            raise TypeError(node)
+        node.on_cluster, node.remote_mode, node.touched = False, None, now
+        parent.removed.pop(name, None)
+        self._metadata.tree.attach(node, parent, name)
+        content = self._cache.give_new(node)
+        self._cache.opened(node)
+        await self._reintegration.begin(node, content)
+        return Handle(inode=node, flags=flags, pid=pid)
+
+    async def open(self, node: Node, flags: int, pid: int) -> Handle:
+        """Close-to-open: what is older than the attribute time-out is looked at again first."""
+        if isinstance(node, Directory):
+            raise IsADirectory(node.path)
+        if not isinstance(node, File):
+            raise Unsupported(f"{node.path} is not a regular file")
+        await self._metadata.revalidate(node)
+        writes = flags & os.O_ACCMODE != os.O_RDONLY
+        if writes and not may(Access.WRITE, node.attributes, self._metadata.identity):
+            raise PermissionDenied(f"{node.path} is not writable for {self._metadata.identity.user}")
+        if node.content is not None and node.content.base is not None and not node.content.base.settled:
+            # Read within the second in which it was written: it may have changed since without showing it.
+            self._cache.drop(node)
+        self._cache.opened(node)
+        if flags & os.O_TRUNC:
+            try:
+                await self.truncate(node, 0)
+            except BaseException:
+                self._cache.closed(node)
+                raise
+        return Handle(inode=node, flags=flags, pid=pid)
+
+    def keeps_pages(self, node: File) -> bool:
+        """Whether the kernel may keep the pages that it has of this file: none has changed since it read them."""
+        version = node.version
+        same = version is not None and version == node.cached_version and version.settled
+        node.cached_version = version
+        return same
+
+    # -- bytes -----------------------------------------------------------------------------------
+
+    async def read(self, handle: Handle, offset: int, length: int) -> bytes:
+        node = _file(handle)
+        content = self._cache.content(node)
+        await self._reader.ensure(node, content, offset, offset + length)
+        return content.read(offset, length)
+
+    async def write(self, handle: Handle, offset: int, data: bytes) -> int:
+        node = _file(handle)
+        content = await self._writable(node, len(data))
+        if handle.flags & os.O_APPEND:
+            offset = content.size
+        # No await from here on: the content cannot be frozen or replaced in between.
+        content.write(offset, data)
+        self._touch(node, content)
+        return len(data)
+
+    async def truncate(self, node: File, size: int) -> None:
+        """Cut, or grow by zeros; without an open handle it is sent at once."""
+        if node.attributes.size == size and (node.content is None or node.content.size == size):
+            return
+        if size == 0 and node.content is None:
+            async with node.preparing:
+                content = self._cache.give_new(node)
+                await self._reintegration.begin(node, content)
+        content = await self._writable(node, max(0, size - node.attributes.size))
+        content.truncate(size)
+        self._touch(node, content)
+        if size == 0:
+            content.base = None
+        if not node.handles:
+            await self._reintegration.close(node)
+
+    async def _writable(self, node: File, more: int) -> Content:
+        """A complete content, marked dirty, that no upload reads."""
+        self._cache.store.make_room(more)
+        content = node.content
+        change = node.change
+        if content is not None and not content.frozen and change is not None and change.content is content:
+            if change.state != "open":
+                await self._reintegration.begin(node, content)
+            return content
+        async with node.preparing:
+            # A change on the cluster may drop the content while it is being fetched.
+            while not (content := self._cache.content(node)).complete:
+                self._cache.store.make_room(content.size)
+                await self._reader.complete(node)
+            content = await self._cache.thaw(node)
+            await self._reintegration.begin(node, content)
+            return content
+
+    def _touch(self, node: File, content: Content) -> None:
+        node.attributes.size = content.size
+        node.attributes.mtime_ns = time.time_ns()
+        node.written_here = True
+        node.touched = trio.current_time()
+
+    # -- closing ---------------------------------------------------------------------------------
+
+    async def flush(self, handle: Handle) -> None:
+        """A descriptor was closed; the last one that its opener had sends the content."""
+        node = _file(handle)
+        if node.change is None or node.change.state == "failed" or self._held_by_opener(handle, node):
+            return
+        await self._reintegration.close(node)
+
+    def _held_by_opener(self, handle: Handle, node: File) -> bool:
+        if handle.flags & os.O_ACCMODE == os.O_RDONLY or not self.mountpoint:
+            return False
+        return holds_open(handle.pid, self.local_path(node))
+
+    def local_path(self, node: Node) -> str:
+        """Where processes of this machine see it."""
+        root = self._metadata.tree.root.path
+        return self.mountpoint + node.path[len(root.rstrip("/")) :]
+
+    async def fsync(self, handle: Handle) -> None:
+        """Returns when the cluster has it."""
+        await self._reintegration.store(_file(handle))
+
+    async def release(self, handle: Handle) -> None:
+        """The last descriptor is gone. What a late write made dirty follows in the background."""
+        node = _file(handle)
+        if node.unlinked:
+            async with node.lock:
+                await self._reintegration.abandon(node)
+        self._cache.closed(node)
+        if node.change is not None and node.change.state == "open" and not node.handles:
+            try:
+                await self._reintegration.close(node)
+            except Refused:
+                # Nobody can be told any more; the change stays, marked as failed.
+                return
+
+
+def _file(handle: Handle) -> File:
+    if not isinstance(handle.inode, File):
+        raise NotFound("not an open file")
+    return handle.inode

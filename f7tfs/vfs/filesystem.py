@@ -1,0 +1,376 @@
+"""The file system: every operation in terms of inodes, over the parts that do the work."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+
+import trio
+
+from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, PermissionDenied, ReadOnly, Unavailable
+from f7tfs.cluster.model import Kind
+from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.changes import Changes
+from f7tfs.vfs.content import ContentStore
+from f7tfs.vfs.files import Files
+from f7tfs.vfs.handles import DirectoryHandle, Handle, HandleTable
+from f7tfs.vfs.holders import anyone_holds_open
+from f7tfs.vfs.inodes import InodeTable
+from f7tfs.vfs.jobs import JobsDirectory, JobsTree, OutputFile, ScriptFile
+from f7tfs.vfs.journal import Journal
+from f7tfs.vfs.metadata import Metadata
+from f7tfs.vfs.nodes import Directory, File, Inode, Node, Symlink
+from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.reader import Reader
+from f7tfs.vfs.recovery import recover
+from f7tfs.vfs.reintegration import DrainProgress, Reintegration
+from f7tfs.vfs.scheduler import Jobs
+from f7tfs.vfs.virtual import VirtualDirectory, VirtualFile, VirtualLink, VirtualNode, VirtualNodes
+
+logger = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def open_filesystem(cluster: Cluster, root: str, options: VfsOptions) -> AsyncIterator[Filesystem]:
+    """The file system of a cluster's directory, with its background work. Raises ClusterError for a bad root."""
+    options.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    journal = Journal(options.state_directory / "journal.sqlite")
+    try:
+        async with trio.open_nursery() as nursery:
+            filesystem = Filesystem(cluster, journal, options, nursery)
+            await filesystem.start(root)
+            yield filesystem
+            nursery.cancel_scope.cancel()
+    finally:
+        journal.close()
+
+
+class Filesystem:
+    """Raises errors of the cluster port, and OSError for what the local disk refuses."""
+
+    def __init__(self, cluster: Cluster, journal: Journal, options: VfsOptions, nursery: trio.Nursery) -> None:
+        self._cluster = cluster
+        self._journal = journal
+        self.options = options
+        self._nursery = nursery
+        self._inodes = InodeTable()
+        self._cache = ContentCache(
+            ContentStore(options.state_directory / "content", options.cache_bytes, options.reserved_bytes)
+        )
+        self.metadata = Metadata(
+            cluster,
+            journal,
+            self._inodes,
+            timeout=options.attribute_timeout,
+            zone=options.zone,
+            max_entries=options.listed_entries,
+        )
+        self.metadata.on_changed = self._cache.drop
+        self._reader = Reader(cluster, self._cache, nursery)
+        self.reintegration = Reintegration(cluster, journal, self.metadata, self._cache, options)
+        self.files = Files(self.metadata, self._cache, self._reader, self.reintegration)
+        self._changes = Changes(cluster, journal, self.metadata, self._cache, self._reader, self.reintegration)
+        self._jobs = JobsTree(
+            options.jobs_name,
+            Jobs(cluster, options.account, self._settle_below),
+            VirtualNodes(self._inodes),
+            self._cache,
+        )
+        self._handles: HandleTable[Handle] = HandleTable()
+
+    async def start(self, root: str) -> None:
+        await self.metadata.start(root)
+        if self.metadata.tree.root.kind is not Kind.DIRECTORY:
+            raise NotADirectory(f"{root} is not a directory")
+        await recover(self._journal, self.metadata, self._cache, self.reintegration)
+        self._nursery.start_soon(self.reintegration.run)
+
+    # -- the kernel's table ----------------------------------------------------------------------
+
+    def inode(self, number: int) -> Inode:
+        """Raises NotFound for one that is not known (any more)."""
+        return self._inodes.get(number)
+
+    def forget(self, number: int, count: int) -> None:
+        """The kernel gives back `count` of its lookups."""
+        try:
+            inode = self._inodes.get(number)
+        except NotFound:
+            return
+        inode.lookups -= count
+        if inode.lookups > 0:
+            return
+        inode.lookups = 0
+        if isinstance(inode, Node) and inode.unlinked:
+            self._inodes.discard(inode)
+            if isinstance(inode, File):
+                self._cache.idle(inode)
+        elif isinstance(inode, VirtualNode) and inode.dropped:
+            self._inodes.discard(inode)
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    async def lookup(self, parent: Inode, name: str) -> Inode:
+        if isinstance(parent, VirtualDirectory):
+            inode = await parent.lookup(name)
+        elif name == self._jobs.name:
+            inode = self._jobs.at(_directory(parent))
+        else:
+            return await self.metadata.lookup(_directory(parent), name)
+        if isinstance(inode, OutputFile):
+            await self._jobs.refresh(inode)
+        return inode
+
+    async def revalidate(self, inode: Inode) -> None:
+        """Look again at what is older than the attribute time-out."""
+        if isinstance(inode, OutputFile):
+            await self._jobs.refresh(inode)
+        elif isinstance(inode, Node):
+            await self.metadata.revalidate(inode)
+
+    async def readlink(self, inode: Inode) -> str:
+        if isinstance(inode, Symlink | VirtualLink):
+            return inode.target
+        raise NotFound("not a symlink")
+
+    async def opendir(self, inode: Inode) -> int:
+        """A handle to a directory as it is now."""
+        if isinstance(inode, VirtualDirectory):
+            entries = await inode.entries()
+        else:
+            directory = _directory(inode)
+            await self.metadata.ensure_listed(directory)
+            entries = [(name, child) for name, child in directory.children.items() if self._visible(name)]
+        return self._handles.add(DirectoryHandle(inode=inode, entries=entries))
+
+    def _visible(self, name: str) -> bool:
+        # `.jobs` answers by name and is listed nowhere; f7tfs's own temporaries are nobody's business.
+        return name not in (self._jobs.name, SCRATCH_NAME)
+
+    def entries(self, handle: int) -> list[tuple[str, Inode]]:
+        """What an open directory holds; the list does not change while it is open."""
+        directory = self._handles.get(handle)
+        if not isinstance(directory, DirectoryHandle):
+            raise NotADirectory("not an open directory")
+        return directory.entries
+
+    def releasedir(self, handle: int) -> None:
+        self._handles.pop(handle)
+
+    # -- files -----------------------------------------------------------------------------------
+
+    async def create(self, parent: Inode, name: str, mode: int, flags: int, pid: int) -> tuple[Inode, int]:
+        if isinstance(parent, JobsDirectory):
+            script = await parent.create(name)
+            return script, self._handles.add(VirtualHandle(inode=script, flags=flags, pid=pid))
+        directory = self._writable(parent)
+        self._check_new(directory, name)
+        handle = await self.files.create(directory, name, mode & 0o7777, flags, pid)
+        return handle.inode, self._handles.add(handle)
+
+    async def open(self, inode: Inode, flags: int, pid: int) -> int:
+        if isinstance(inode, VirtualFile):
+            return self._handles.add(await self._open_virtual(inode, flags, pid))
+        if not isinstance(inode, Node):
+            raise NotFound("not a file")
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            if isinstance(inode, OutputFile):
+                raise PermissionDenied("the output of a job is written by the job")
+            self._check_writable()
+        return self._handles.add(await self.files.open(inode, flags, pid))
+
+    async def _open_virtual(self, inode: VirtualFile, flags: int, pid: int) -> VirtualHandle:
+        if flags & os.O_ACCMODE != os.O_RDONLY and not inode.writable:
+            raise PermissionDenied("read only")
+        if flags & os.O_TRUNC:
+            inode.truncate(0)
+        data = b"" if inode.writable else await inode.content()
+        return VirtualHandle(inode=inode, flags=flags, pid=pid, data=data)
+
+    def keeps_pages(self, handle: int) -> bool:
+        """Whether the kernel may keep what it read of the file before."""
+        inode = self._handles.get(handle).inode
+        return isinstance(inode, File) and not isinstance(inode, OutputFile) and self.files.keeps_pages(inode)
+
+    async def read(self, number: int, offset: int, length: int) -> bytes:
+        handle = self._handles.get(number)
+        if isinstance(handle, VirtualHandle):
+            inode = handle.inode
+            data = bytes(inode.data) if isinstance(inode, ScriptFile) else handle.data
+            return data[offset : offset + length]
+        return await self.files.read(handle, offset, length)
+
+    async def write(self, number: int, offset: int, data: bytes) -> int:
+        handle = self._handles.get(number)
+        if isinstance(handle.inode, VirtualFile):
+            handle.inode.write(offset, data)
+            return len(data)
+        return await self.files.write(handle, offset, data)
+
+    async def flush(self, number: int) -> None:
+        handle = self._handles.get(number)
+        if isinstance(handle.inode, VirtualFile):
+            await self._flush_virtual(handle, handle.inode)
+        else:
+            await self.files.flush(handle)
+
+    async def _flush_virtual(self, handle: Handle, inode: VirtualFile) -> None:
+        if handle.flags & os.O_ACCMODE == os.O_RDONLY:
+            return
+        held = False
+        if isinstance(inode, ScriptFile) and self.files.mountpoint:
+            path = f"{self.files.local_path(inode.directory.parent)}/{self._jobs.name}/{inode.name}"
+            held = await trio.to_thread.run_sync(anyone_holds_open, path)
+        await inode.flushed(last=not held)
+
+    async def fsync(self, number: int) -> None:
+        handle = self._handles.get(number)
+        if not isinstance(handle.inode, VirtualFile):
+            await self.files.fsync(handle)
+
+    async def release(self, number: int) -> None:
+        handle = self._handles.pop(number)
+        if not isinstance(handle.inode, VirtualFile):
+            await self.files.release(handle)
+
+    async def truncate(self, inode: Inode, size: int) -> None:
+        if isinstance(inode, VirtualFile):
+            inode.truncate(size)
+            return
+        self._check_writable()
+        if not isinstance(inode, File):
+            raise NotFound("not a file")
+        await self.files.truncate(inode, size)
+
+    # -- names and attributes --------------------------------------------------------------------
+
+    async def mkdir(self, parent: Inode, name: str, mode: int) -> Inode:
+        directory = self._writable(parent)
+        self._check_new(directory, name)
+        return await self._changes.mkdir(directory, name, mode & 0o7777)
+
+    async def symlink(self, parent: Inode, name: str, target: str) -> Inode:
+        directory = self._writable(parent)
+        self._check_new(directory, name)
+        return await self._changes.symlink(directory, name, target)
+
+    async def unlink(self, parent: Inode, name: str) -> None:
+        if isinstance(parent, VirtualDirectory):
+            await parent.unlink(name)
+        else:
+            await self._changes.unlink(self._writable(parent), name)
+
+    async def rmdir(self, parent: Inode, name: str) -> None:
+        if isinstance(parent, VirtualDirectory):
+            await parent.rmdir(name)
+        elif name == self._jobs.name:
+            raise PermissionDenied(f"{name} cannot be removed")
+        else:
+            await self._changes.rmdir(self._writable(parent), name)
+
+    async def rename(self, parent: Inode, name: str, new_parent: Inode, new_name: str, flags: int) -> None:
+        if isinstance(parent, VirtualDirectory) or isinstance(new_parent, VirtualDirectory):
+            raise PermissionDenied(f"nothing is renamed in or out of {self._jobs.name}")
+        source, target = self._writable(parent), self._writable(new_parent)
+        self._check_name(target, new_name)
+        await self._changes.rename(source, name, target, new_name, flags)
+
+    async def chmod(self, inode: Inode, mode: int) -> None:
+        if isinstance(inode, Node) and not isinstance(inode, OutputFile):
+            self._check_writable()
+            await self._changes.chmod(inode, mode & 0o7777)
+
+    async def chown(self, inode: Inode, user: str | None, group: str | None) -> None:
+        if isinstance(inode, Node) and not isinstance(inode, OutputFile):
+            self._check_writable()
+            await self._changes.chown(inode, user, group)
+
+    async def set_mtime(self, inode: Inode, mtime_ns: int) -> None:
+        if isinstance(inode, VirtualNode):
+            inode.mtime_ns = mtime_ns
+        elif isinstance(inode, Node) and not isinstance(inode, OutputFile):
+            self._check_writable()
+            await self._changes.set_mtime(inode, mtime_ns)
+
+    def _check_writable(self) -> None:
+        if self.options.read_only:
+            raise ReadOnly("mounted read-only")
+
+    def _writable(self, inode: Inode) -> Directory:
+        self._check_writable()
+        return _directory(inode)
+
+    def _check_new(self, parent: Directory, name: str) -> None:
+        self._check_name(parent, name)
+        if name in parent.children:
+            raise AlreadyExists(f"{parent.path}/{name}")
+
+    def _check_name(self, parent: Directory, name: str) -> None:
+        if name == self._jobs.name:
+            raise PermissionDenied(f"{name} is f7tfs's own")
+        self._cluster.check_name(f"{parent.path.rstrip('/')}/{name}")
+
+    # -- the whole -------------------------------------------------------------------------------
+
+    async def _settle_below(self, path: str) -> None:
+        """Wait until what was written here is on the cluster; a job must find it there."""
+        await self.reintegration.drain()
+        failed = [change.node.path for change in self.reintegration.failed()]
+        below = [lost for lost in failed if lost.startswith(f"{path.rstrip('/')}/")]
+        if below:
+            raise Unavailable(f"not submitted, since {below[0]} could not be sent to the cluster: see f7tfs status")
+
+    async def drain(self, progress: DrainProgress | None = None) -> int:
+        """Wait until all that is closed is on the cluster or has failed; returns how many changes are left."""
+        return await self.reintegration.drain(progress)
+
+    async def refresh(self, path: str | None) -> None:
+        """Believe nothing that is known of a directory, or of any, any longer."""
+        directories: list[Directory] = [self.metadata.tree.root]
+        while directories:
+            directory = directories.pop()
+            if path is None or directory.path == path:
+                self.metadata.expire(directory)
+            directories += [child for child in directory.children.values() if isinstance(child, Directory)]
+
+    def status(self) -> dict[str, object]:
+        """What a user asks a mount; JSON-able."""
+        changes, size = self.reintegration.left()
+        return {
+            "host": socket.gethostname(),
+            "system": self._cluster.system,
+            "root": self.metadata.tree.root.path,
+            "user": self.metadata.identity.user,
+            "reachable": self.metadata.stale_since is None,
+            "changes_left": changes,
+            "bytes_left": size,
+            "failed": [
+                {"path": change.node.path, "error": str(change.error)} for change in self.reintegration.failed()
+            ],
+            "inodes": len(self._inodes),
+            "cache_bytes": self._cache.store.used,
+            "calls": dict(self._cluster.calls),
+        }
+
+
+class VirtualHandle(Handle):
+    """An open virtual file, with its content as it was when it was opened."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, *, inode: Inode, flags: int, pid: int, data: bytes = b"") -> None:
+        super().__init__(inode=inode, flags=flags, pid=pid)
+        self.data = data
+
+
+def _directory(inode: Inode) -> Directory:
+    if not isinstance(inode, Directory):
+        raise NotADirectory("not a directory")
+    return inode
+
+
+SCRATCH_NAME = ".f7tfs"

@@ -1,0 +1,53 @@
+"""Open files and directories."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from f7tfs.cluster.errors import NotFound
+from f7tfs.vfs.nodes import Inode
+
+HandleType = TypeVar("HandleType", bound="Handle")
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Handle:
+    """`pid`: the process that opened it, 0 where not known."""
+
+    inode: Inode
+    flags: int = 0
+    pid: int = 0
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class DirectoryHandle(Handle):
+    """A directory as it was when it was opened: readdir's offsets are places in `entries`."""
+
+    entries: list[tuple[str, Inode]] = field(default_factory=list)
+
+
+class HandleTable(Generic[HandleType]):
+    """Handles by number."""
+
+    def __init__(self) -> None:
+        self._handles: dict[int, HandleType] = {}
+        self._numbers = itertools.count(1)
+
+    def add(self, handle: HandleType) -> int:
+        number = next(self._numbers)
+        self._handles[number] = handle
+        return number
+
+    def get(self, number: int) -> HandleType:
+        """Raises NotFound for a handle that is not open."""
+        try:
+            return self._handles[number]
+        except KeyError:
+            raise NotFound(f"no open handle {number}") from None
+
+    def pop(self, number: int) -> HandleType:
+        handle = self.get(number)
+        del self._handles[number]
+        return handle

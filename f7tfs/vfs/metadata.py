@@ -1,0 +1,234 @@
+"""The directory and attribute cache: what is known of the cluster's tree, how old it is, and when to ask again.
+
+One listing fills the attributes of every child, so attributes are refreshed by listing the parent; nothing is asked
+twice within the attribute time-out; concurrent askers share one request.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Sequence
+
+import cachetools
+import trio
+
+from f7tfs.cluster.errors import ClusterError, NotFound, PermissionDenied, TooLarge, Unavailable
+from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
+from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.inodes import InodeTable
+from f7tfs.vfs.journal import Journal
+from f7tfs.vfs.nodes import Attributes, Directory, File, Node
+from f7tfs.vfs.roots import made_up_entries
+from f7tfs.vfs.singleflight import SingleFlight
+from f7tfs.vfs.tree import SECOND_NS, Tree, make_root
+from f7tfs.vfs.zones import LIKELY, Zone, epoch, infer_zone, local_zone_name, named_zone, zone_name
+
+logger = logging.getLogger(__name__)
+
+UNLISTABLE_SECONDS = 60.0
+# After a failure to reach the cluster, what is known is served for so long without another try.
+AWAY_SECONDS = 5.0
+ZONE_FACT = "zone"
+
+
+class Listings(cachetools.LRUCache[int, Directory]):
+    """Which directories have a listing; the least recently used ones lose theirs when there are too many entries."""
+
+    def __init__(self, maxsize: int, collapse: Callable[[Directory], None]) -> None:
+        super().__init__(maxsize, getsizeof=lambda directory: len(directory.children) + 1)
+        self._collapse = collapse
+
+    def popitem(self) -> tuple[int, Directory]:
+        number, directory = super().popitem()
+        self._collapse(directory)
+        return number, directory
+
+
+class Metadata:
+    """Looks names up and keeps attributes fresh."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        journal: Journal,
+        inodes: InodeTable,
+        *,
+        timeout: float,
+        zone: str | None,
+        max_entries: int,
+    ) -> None:
+        self._cluster = cluster
+        self._journal = journal
+        self._inodes = inodes
+        self._timeout = timeout
+        self._file_systems: Sequence[FileSystem] = ()
+        self.identity = Identity(user="", uid=-1, gid=-1)
+        self._zone: Zone | None = named_zone(zone or journal.fact(ZONE_FACT) or "")
+        self._flights: SingleFlight[int, None] = SingleFlight()
+        self._max_entries = max_entries
+        self._away_until = float("-inf")
+        self.stale_since: float | None = None
+        """Wall-clock time since when answers come from the cache because the cluster is away."""
+        self.on_changed: Callable[[File], None] = lambda _file: None
+        """Told of files whose content is another one on the cluster now."""
+
+    # -- start -----------------------------------------------------------------------------------
+
+    async def start(self, root: str) -> None:
+        """Look at the root. Raises ClusterError where it is not a usable directory."""
+        self._file_systems = await self._cluster.file_systems()
+        self.identity = await self._cluster.identity()
+        attributes = await self._root_attributes(root)
+        self.tree = Tree(self._inodes, make_root(root, attributes), self._epoch)
+        self._listings = Listings(self._max_entries, self.tree.collapse)
+        await self.refresh(self.tree.root)
+
+    async def _root_attributes(self, path: str) -> Attributes:
+        if made_up_entries(path, self._file_systems) is not None:
+            return Attributes(Kind.DIRECTORY, 0o755, "root", "root", 4096, 0)
+        stat = await self._cluster.stat(path)
+        if stat.kind is Kind.SYMLINK:
+            stat = await self._cluster.stat(f"{path}/.")
+        user, group = self.owner(stat)
+        return Attributes(stat.kind, stat.mode, user, group, stat.size, stat.mtime * SECOND_NS)
+
+    def owner(self, stat: Stat) -> tuple[str, str]:
+        """Names of the owner and the group, as far as the user's own are concerned; numbers else."""
+        user = self.identity.user if stat.uid == self.identity.uid else str(stat.uid)
+        return user, self.identity.groups.get(stat.gid, str(stat.gid))
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def _epoch(self, modified: str) -> int:
+        return epoch(modified, self._zone or dt.UTC)
+
+    async def _learn_zone(self, directory: str, entries: Sequence[Entry]) -> None:
+        """Compare one entry's time in the listing with its `stat`: once for a mount, and kept for the next."""
+        if self._zone is not None or not entries:
+            return
+        by_age = sorted(entries, key=lambda entry: entry.modified)
+        sample = by_age[len(by_age) // 2]
+        stat = await self._cluster.stat(f"{directory.rstrip('/')}/{sample.name}")
+        local = local_zone_name()
+        self._zone = infer_zone([(sample.modified, stat.mtime)], [*([local] if local else []), *LIKELY])
+        if self._zone is not None:
+            await self._journal.set_fact(ZONE_FACT, zone_name(self._zone))
+            logger.info("the cluster's time zone is taken to be %s", zone_name(self._zone))
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def fresh(self, directory: Directory) -> bool:
+        """Whether the listing of a directory is still believed."""
+        return trio.current_time() - directory.listed < self._timeout
+
+    def expire(self, directory: Directory) -> None:
+        """Ask again the next time."""
+        directory.listed = min(directory.listed, trio.current_time() - self._timeout)
+        directory.unlistable_until = float("-inf")
+        self._away_until = float("-inf")
+
+    async def lookup(self, parent: Directory, name: str) -> Node:
+        """The node of that name. Raises NotFound."""
+        child = parent.children.get(name)
+        if child is not None and self._known(child, parent):
+            return child
+        if child is None and self.fresh(parent):
+            raise NotFound(f"{parent.path}/{name}")
+        if trio.current_time() < parent.unlistable_until:
+            return await self._lookup_alone(parent, name)
+        try:
+            await self.refresh(parent)
+        except (TooLarge, PermissionDenied):
+            return await self._lookup_alone(parent, name)
+        if (child := parent.children.get(name)) is None:
+            raise NotFound(f"{parent.path}/{name}")
+        return child
+
+    def _known(self, child: Node, parent: Directory) -> bool:
+        if not child.on_cluster or (isinstance(child, File) and child.change is not None):
+            return True
+        return self.fresh(parent) or trio.current_time() - max(child.seen, child.touched) < self._timeout
+
+    async def _lookup_alone(self, parent: Directory, name: str) -> Node:
+        """By `stat`, for a directory that cannot be listed."""
+        stat = await self._cluster.stat(f"{parent.path.rstrip('/')}/{name}")
+        now = trio.current_time()
+        old = parent.children.get(name)
+        user, group = self.owner(stat)
+        new = self.tree.from_stat(parent, name, stat, user, group, now)
+        if old is not None and old.kind is stat.kind and old.version == new.version:
+            old.seen = now
+            return old
+        if old is not None:
+            self.tree.detach(old, now)
+            parent.removed.pop(name, None)
+        self.tree.attach(new, parent, name)
+        return new
+
+    async def revalidate(self, node: Node) -> None:
+        """Make sure that the attributes of a node are not older than the time-out. Raises NotFound if it is gone."""
+        if node.unlinked or node.parent is None or self._known(node, node.parent):
+            return
+        if await self.lookup(node.parent, node.name) is not node:
+            raise NotFound(f"{node.path} was replaced on the cluster")
+
+    async def ensure_listed(self, directory: Directory) -> None:
+        """Make sure that the children of a directory are known and fresh."""
+        if not directory.unlinked and not self.fresh(directory):
+            await self.refresh(directory)
+
+    async def refresh(self, directory: Directory) -> None:
+        """List a directory, whatever its age; one request for all who ask at once."""
+        await self._flights.run(directory.number, lambda: self._refresh(directory))
+
+    async def _refresh(self, directory: Directory) -> None:
+        asked = trio.current_time()
+        known = directory.listed > float("-inf")
+        if known and asked < self._away_until:
+            return
+        try:
+            entries = await self._list(directory)
+        except Unavailable as error:
+            if not known:
+                raise
+            self._away(error)
+            return
+        except (TooLarge, PermissionDenied):
+            directory.unlistable_until = asked + UNLISTABLE_SECONDS
+            raise
+        self.stale_since = None
+        await self._merge(directory, entries, asked)
+
+    async def _list(self, directory: Directory) -> list[Entry]:
+        path = directory.path
+        entries = made_up_entries(path, self._file_systems)
+        if entries is not None:
+            return entries
+        entries = await self._cluster.list_directory(path)
+        try:
+            await self._learn_zone(path, entries)
+        except ClusterError as error:
+            logger.info("the cluster's time zone could not be learned yet: %s", error)
+        return entries
+
+    async def _merge(self, directory: Directory, entries: Sequence[Entry], asked: float) -> None:
+        unknown = any(entry.name not in directory.children for entry in entries)
+        times = await self._journal.times_in(directory.path) if unknown else {}
+        merged = self.tree.merge(directory, entries, times, asked, trio.current_time())
+        self._listings.pop(directory.number, None)
+        if len(directory.children) < self._max_entries:
+            self._listings[directory.number] = directory
+        for file in merged.changed:
+            self.on_changed(file)
+        if merged.adopted:
+            await self._journal.adopt_times(merged.adopted)
+        if merged.forgotten:
+            await self._journal.forget_times(merged.forgotten)
+
+    def _away(self, error: Unavailable) -> None:
+        now = trio.current_time()
+        if self.stale_since is None:
+            self.stale_since = now
+            logger.warning("the cluster cannot be reached, what is known is served: %s", error)
+        self._away_until = now + AWAY_SECONDS

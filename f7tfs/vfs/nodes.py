@@ -1,0 +1,135 @@
+"""What the file system knows of each file and directory: nodes, their attributes and versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+
+from f7tfs.cluster.model import Kind
+
+if TYPE_CHECKING:
+    from f7tfs.vfs.content import Content
+    from f7tfs.vfs.journal import Change
+
+
+@dataclass(slots=True)
+class Attributes:
+    """What `stat` shows. Times in nanoseconds since the epoch; owner and group by the cluster's names."""
+
+    kind: Kind
+    mode: int
+    user: str
+    group: str
+    size: int
+    mtime_ns: int
+    acl: bool = False
+    """An access control list says more than the mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a listing showed of a file: the raw text of its time, and its size.
+
+    `settled` is false where the listing was made within two seconds of that time: with a resolution of one second,
+    the file may have changed again since without showing it.
+    """
+
+    modified: str
+    size: int
+    settled: bool = field(default=True, compare=False)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Inode:
+    """Anything with an inode number. `lookups` is the kernel's lookup count."""
+
+    number: int
+    lookups: int = 0
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Node(Inode):
+    """Something on the cluster, or on its way there. nlink is always 1: a node has one dentry, (parent, name)."""
+
+    name: str
+    parent: Directory | None
+    attributes: Attributes
+    version: Version | None = None
+    """None: not seen in a listing since we made or replaced it."""
+    seen: float = float("-inf")
+    """Monotonic time of the newest observation."""
+    touched: float = float("-inf")
+    """Monotonic time of our newest change: a listing asked for before it says nothing about this node."""
+    on_cluster: bool = True
+    unlinked: bool = False
+    written_here: bool = False
+    """The shown mtime is the one that was set here, while `version` stands (or is not known yet)."""
+
+    @property
+    def kind(self) -> Kind:
+        return self.attributes.kind
+
+    @property
+    def path(self) -> str:
+        """Absolute path on the cluster."""
+        parts: list[str] = []
+        node: Node = self
+        while node.parent is not None:
+            parts.append(node.name)
+            node = node.parent
+        base = node.name.rstrip("/")
+        return "/".join([base, *reversed(parts)]) if parts else node.name
+
+    def is_below(self, directory: Node) -> bool:
+        """Whether `directory` is this node or one of its ancestors."""
+        node: Node | None = self
+        while node is not None:
+            if node is directory:
+                return True
+            node = node.parent
+        return False
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Directory(Node):
+    """The root has no parent, and its `name` is its whole path."""
+
+    children: dict[str, Node] = field(default_factory=dict)
+    listed: float = float("-inf")
+    """Monotonic time of the newest complete listing."""
+    removed: dict[str, float] = field(default_factory=dict)
+    """Names removed here, and when: a listing asked for before that does not bring them back."""
+    unlistable_until: float = float("-inf")
+    """The API refused to list it; names are looked up one by one until then."""
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class File(Node):
+    """A regular file."""
+
+    content: Content | None = None
+    change: Change | None = None
+    """The newest journaled change of its content that the cluster does not have yet."""
+    handles: int = 0
+    remote_mode: int | None = None
+    """The mode of what stands at its place on the cluster; None: nothing does."""
+    lock: trio.Lock = field(default_factory=trio.Lock)
+    """Held while its content or its name is being changed on the cluster."""
+    preparing: trio.Lock = field(default_factory=trio.Lock)
+    """Held while it is being made ready for a write."""
+    cached_version: Version | None = None
+    """The version whose pages the kernel may keep across opens."""
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Symlink(Node):
+    """A symbolic link, with its target as stored."""
+
+    target: str = ""
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Special(Node):
+    """A device, FIFO or socket: shown, not usable."""

@@ -1,0 +1,38 @@
+"""What a mount can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+WriteMode = Literal["auto", "async", "sync"]
+
+
+@dataclass(frozen=True, slots=True)
+class VfsOptions:
+    """Times are in seconds, sizes in bytes."""
+
+    state_directory: Path
+    """Of this mount alone: the journal and the content cache. Created 0700."""
+    attribute_timeout: float = 5.0
+    """How long a listing is believed."""
+    deadline: float = 60.0
+    """No operation but one that waits for a staged transfer takes longer."""
+    staging_deadline: float = 1800.0
+    """How long a read waits for a file to be staged."""
+    write_mode: WriteMode = "auto"
+    temporary_seconds: float = 2.0
+    """How long a closed file with a temporary's name waits for its rename or removal."""
+    zone: str | None = None
+    """IANA name of the cluster's time zone; None: inferred."""
+    read_only: bool = False
+    jobs_name: str = ".jobs"
+    account: str | None = None
+    """The account that jobs are submitted with; None: the script's own or the site's default."""
+    cache_bytes: int = 20 * 2**30
+    """How much clean content stays in the content cache."""
+    reserved_bytes: int = 512 * 2**20
+    """So much of the local disk is left free; writing into it is ENOSPC."""
+    listed_entries: int = 500_000
+    """How many directory entries the metadata cache holds."""

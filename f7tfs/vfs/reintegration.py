@@ -1,0 +1,344 @@
+"""Reintegration: sends what the journal holds to the cluster.
+
+A file's change lives from its first dirty byte until the cluster has the content:
+
+    open    being written; its row stands in the journal before the first byte
+    ready   closed; sent at once (`close` waits for a small file), or in the background
+    failed  the cluster refused it for good; kept and shown until the user removes or rewrites the file
+
+A change is sent under the lock of its node, from a content that nobody may change meanwhile: whoever writes during an
+upload writes into a copy, which is a change of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import trio
+
+from f7tfs.cluster.errors import ClusterError, Refused, TimedOut, Uncertain
+from f7tfs.cluster.model import Kind
+from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.archive import Member, write_archive
+from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.content import Content
+from f7tfs.vfs.journal import Change, Journal, SetTime
+from f7tfs.vfs.metadata import Metadata
+from f7tfs.vfs.nodes import Attributes, File, Node
+from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.routes import WriteRoute, plan_write
+from f7tfs.vfs.temporaries import is_temporary
+
+logger = logging.getLogger(__name__)
+
+# What a new file gets on the cluster when no mode is asked for: 0666 less the usual umask there.
+NEW_FILE_MODE = 0o644
+# Bits that extraction keeps only as far as the umask there lets it.
+MASKED_BITS = 0o022
+LONGEST_PAUSE = 60.0
+CONCURRENT = 4
+# A close that waits for the cluster ends before the deadline of its request: what is journaled is no error.
+CLOSE_SHARE = 0.75
+
+DrainProgress = Callable[[int, int], None]
+"""Told (changes left, bytes left)."""
+
+
+class Reintegration:
+    """The changes of this mount, and their way to the cluster."""
+
+    def __init__(
+        self, cluster: Cluster, journal: Journal, metadata: Metadata, cache: ContentCache, options: VfsOptions
+    ) -> None:
+        self._cluster = cluster
+        self._journal = journal
+        self._metadata = metadata
+        self._cache = cache
+        self._options = options
+        self._news = trio.Event()
+        self._limiter = trio.CapacityLimiter(CONCURRENT)
+        self.changes: dict[int, Change] = {}
+        """By journal row, oldest first."""
+
+    # -- what the file operations ask for --------------------------------------------------------
+
+    async def begin(self, node: File, content: Content) -> Change:
+        """Note that a file is about to become dirty."""
+        if node.change is not None and node.change.content is content:
+            await self._reopen(node.change)
+            return node.change
+        content.dirty = True
+        change = await self._journal.begin(node, content)
+        node.change = self.changes[change.row] = change
+        return change
+
+    async def _reopen(self, change: Change) -> None:
+        if change.state != "open":
+            change.state, change.error, change.attempts = "open", None, 0
+            await self._journal.update(change)
+
+    async def close(self, node: File) -> None:
+        """What `flush` does: the content is whole; by write mode, size and name it goes now or soon.
+
+        Raises the cluster's refusal where this close waits for the cluster.
+        """
+        change = node.change
+        if change is None or change.state == "failed" or node.unlinked:
+            return
+        await self._make_ready(change)
+        if self._waits_for_cluster(change):
+            await self._send_or_keep(change)
+
+    async def _make_ready(self, change: Change) -> None:
+        if change.state != "ready":
+            change.state = "ready"
+            delay = self._options.temporary_seconds if is_temporary(change.node.name) else 0.0
+            change.not_before = trio.current_time() + delay
+            await self._journal.update(change)
+        self._tell()
+
+    def _waits_for_cluster(self, change: Change) -> bool:
+        if self._options.write_mode != "auto":
+            return self._options.write_mode == "sync"
+        route = plan_write(change.content.size, self._cluster.limits, self._cluster.features)
+        return route is not WriteRoute.STAGED and not is_temporary(change.node.name)
+
+    async def _send_or_keep(self, change: Change) -> None:
+        """Send now; a refusal is the caller's, and anything that may pass leaves the change to the background."""
+        try:
+            with trio.fail_after(self._options.deadline * CLOSE_SHARE):
+                await self._send(change)
+        except Refused as error:
+            await self._fail(change, error)
+            raise
+        except ClusterError as error:
+            await self._put_off(change, error)
+        except trio.TooSlowError:
+            await self._put_off(change, TimedOut("the cluster did not answer in time"))
+
+    async def store(self, node: File) -> None:
+        """What `fsync` does: wait until the cluster has it. Raises ClusterError where it does not."""
+        change = node.change
+        if change is None:
+            return
+        if change.state == "failed" and change.error is not None:
+            raise change.error
+        await self._make_ready(change)
+        try:
+            await self._send(change, even_open=True)
+        except Refused as error:
+            await self._fail(change, error)
+            raise
+        except ClusterError as error:
+            await self._put_off(change, error)
+            raise
+
+    async def abandon(self, node: File) -> None:
+        """The file was removed: what was not sent need not be. The caller holds the node's lock."""
+        for change in [c for c in self.changes.values() if c.node is node]:
+            await self._forget(change)
+            await self._journal.drop(change)
+        if node.content is not None:
+            node.content.dirty = False
+
+    async def _forget(self, change: Change) -> None:
+        self.changes.pop(change.row, None)
+        if change.node.change is change:
+            change.node.change = None
+        if change.node.content is not change.content:
+            self._cache.store.discard(change.content)
+        self._tell()
+
+    def below(self, directory: Node) -> list[Change]:
+        """The changes of files below a directory."""
+        return [change for change in self.changes.values() if change.node.is_below(directory)]
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    async def _send(self, change: Change, *, even_open: bool = False) -> None:
+        async with change.node.lock:
+            if change.row not in self.changes or (change.state == "open" and not even_open):
+                return
+            change.sending = change.content.frozen = True
+            try:
+                path = await self._target(change)
+                await self.put(path, change.content, change.node.attributes, change.node.remote_mode)
+            finally:
+                change.sending = change.content.frozen = False
+            await self._finished(change, path)
+
+    async def _target(self, change: Change) -> str:
+        """Where the content goes: its own place, or beside it where someone changed the file meanwhile."""
+        node, base = change.node, change.content.base
+        if base is None or not node.on_cluster or node.parent is None:
+            return node.path
+        await self._metadata.ensure_listed(node.parent)
+        if node.version is None or node.version == base:
+            return node.path
+        stamp = time.strftime("%Y%m%dT%H%M%S")
+        path = f"{node.path}.conflict-{socket.gethostname()}-{stamp}"
+        logger.warning("%s was changed on the cluster meanwhile; what was written here is in %s", node.path, path)
+        return path
+
+    async def put(self, path: str, content: Content, attributes: Attributes, remote_mode: int | None) -> None:
+        """Write a content to `path`, by the planned route, with its mode. The content must not change meanwhile."""
+        route = plan_write(content.size, self._cluster.limits, self._cluster.features)
+        match route:
+            case WriteRoute.DIRECT:
+                await self._cluster.write_direct(path, await trio.to_thread.run_sync(content.path.read_bytes))
+            case WriteRoute.STAGED:
+                await self._cluster.stage_in(path, content.path)
+            case WriteRoute.ARCHIVE:
+                await self.send_archive(path, Kind.FILE, attributes.mode, attributes.mtime_ns)
+        if mode_after(route, attributes.mode, remote_mode) != attributes.mode:
+            await self._cluster.chmod(path, attributes.mode)
+
+    async def remember(self, change: Change) -> None:
+        """Write down the attributes that go with a change."""
+        await self._journal.update(change)
+
+    async def send_archive(self, path: str, kind: Kind, mode: int, mtime_ns: int, target: str = "") -> None:
+        """Make one small thing at `path` that the API has no call for: an empty file, a symlink."""
+        directory, _, name = path.rpartition("/")
+        member = Member(name=name, kind=kind, mode=mode, mtime_ns=mtime_ns, target=target)
+        archive = Path(self._options.state_directory) / f"{uuid.uuid4().hex}.tar.gz"
+        try:
+            await trio.to_thread.run_sync(write_archive, archive, [member])
+            await self._cluster.unpack(archive, directory or "/")
+        finally:
+            archive.unlink(missing_ok=True)
+
+    async def _finished(self, change: Change, path: str) -> None:
+        node = change.node
+        current = node.content is change.content
+        if current:
+            change.content.dirty, change.content.base = False, None
+        await self._forget(change)
+        in_place = path == node.path
+        if in_place:
+            node.on_cluster, node.version, node.written_here = True, None, True
+            node.remote_mode = node.attributes.mode
+        node.touched = trio.current_time()
+        set_time = SetTime(path, change.content.size, None, node.attributes.mtime_ns)
+        await self._journal.finish(change, set_time)
+        if current and not in_place:
+            self._settle_conflict(node)
+        self._cache.idle(node)
+
+    def _settle_conflict(self, node: File) -> None:
+        """What was written here lies beside; under the name itself stands what the cluster has."""
+        self._cache.drop(node)
+        if node.version is not None:
+            node.attributes.size = node.version.size
+        node.version = None
+        if node.parent is not None:
+            self._metadata.expire(node.parent)
+
+    async def _fail(self, change: Change, error: ClusterError) -> None:
+        if change.row not in self.changes:
+            return
+        change.state, change.error = "failed", error
+        logger.error("%s could not be sent, and is kept here: %s", change.node.path, error)
+        await self._journal.update(change)
+        self._tell()
+
+    async def _put_off(self, change: Change, error: ClusterError) -> None:
+        change.attempts += 1
+        change.error = error
+        pause = min(LONGEST_PAUSE, 2.0**change.attempts) * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter
+        change.not_before = trio.current_time() + pause
+        logger.warning("%s is not on the cluster yet, next try in %.0f s: %s", change.node.path, pause, error)
+        self._tell()
+
+    # -- the background --------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    async def run(self) -> None:
+        """Send what is due, for ever."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                news = self._news
+                for change in self._due():
+                    change.sending = True
+                    nursery.start_soon(self._attempt, change)
+                with trio.move_on_at(self._next_due()):
+                    await news.wait()
+
+    def _waiting(self) -> Iterator[Change]:
+        return (change for change in self.changes.values() if change.state == "ready" and not change.sending)
+
+    def _due(self) -> list[Change]:
+        now = trio.current_time()
+        return [change for change in self._waiting() if change.not_before <= now]
+
+    def _next_due(self) -> float:
+        return min((change.not_before for change in self._waiting()), default=float("inf"))
+
+    async def _attempt(self, change: Change) -> None:
+        async with self._limiter:
+            try:
+                await self._send(change)
+            except Refused as error:
+                await self._fail(change, error)
+            except (ClusterError, OSError) as error:
+                await self._put_off(change, error if isinstance(error, ClusterError) else Uncertain(str(error)))
+            finally:
+                change.sending = False
+                self._tell()
+
+    # -- drain -----------------------------------------------------------------------------------
+
+    def left(self) -> tuple[int, int]:
+        """(changes, bytes) that the cluster does not have."""
+        return len(self.changes), sum(change.content.size for change in self.changes.values())
+
+    def failed(self) -> list[Change]:
+        return [change for change in self.changes.values() if change.state == "failed"]
+
+    async def drain(self, progress: DrainProgress | None = None, below: Node | None = None) -> int:
+        """Wait until all that is closed is on the cluster or has failed; returns how many changes are left."""
+        while True:
+            news = self._news
+            changes = list(self.changes.values()) if below is None else self.below(below)
+            for change in changes:
+                if change.state == "open" and change.node.handles == 0:
+                    await self._make_ready(change)
+            waiting = [change for change in changes if change.state == "ready"]
+            if progress is not None:
+                progress(*self.left())
+            if not waiting:
+                return len([change for change in changes if change.row in self.changes])
+            self._hurry(waiting)
+            await news.wait()
+
+    def _hurry(self, waiting: list[Change]) -> None:
+        """Do not wait for a temporary's rename any longer; the pause after a failure stays."""
+        hurried = [change for change in waiting if change.attempts == 0 and change.not_before > trio.current_time()]
+        for change in hurried:
+            change.not_before = trio.current_time()
+        if hurried:
+            self._tell()
+
+
+def mode_after(route: WriteRoute, asked: int, remote: int | None) -> int:
+    """The mode that a file has on the cluster after its content was sent.
+
+    `remote` is the mode of the file that stood there before, None if there was none. A direct upload keeps that one;
+    a staged upload makes a new file; extraction takes the mode asked for, as far as the umask there lets it.
+    """
+    match route:
+        case WriteRoute.DIRECT:
+            return NEW_FILE_MODE if remote is None else remote
+        case WriteRoute.STAGED:
+            return NEW_FILE_MODE
+        case WriteRoute.ARCHIVE:
+            return asked & ~MASKED_BITS

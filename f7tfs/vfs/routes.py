@@ -1,0 +1,53 @@
+"""The planner: by which route something is read, written, renamed or linked. Pure; its table is tested."""
+
+from __future__ import annotations
+
+import enum
+
+from f7tfs.cluster.model import Features, Kind, Limits
+
+
+class ReadRoute(enum.Enum):
+    """How the content of a file comes here."""
+
+    NOTHING = "nothing to fetch"
+    DIRECT = "one direct download"
+    STAGED = "ranges of a staged object"
+
+
+class WriteRoute(enum.Enum):
+    """How the content of a file goes there."""
+
+    DIRECT = "one direct upload"
+    ARCHIVE = "a small archive, extracted there"
+    STAGED = "a staged upload"
+
+
+class RenameRoute(enum.Enum):
+    """How something on the cluster gets its new name."""
+
+    CALL = "one rename call"
+    REWRITE = "written under the new name, then removed under the old"
+    JOB = "a job that moves it"
+
+
+def plan_read(size: int, limits: Limits) -> ReadRoute:
+    """`size`: bytes, as last seen."""
+    if size == 0:
+        return ReadRoute.NOTHING
+    return ReadRoute.DIRECT if size <= limits.direct_read else ReadRoute.STAGED
+
+
+def plan_write(size: int, limits: Limits, features: Features) -> WriteRoute:
+    """`size`: bytes of the new content."""
+    if size == 0 and not features.empty_write:
+        return WriteRoute.ARCHIVE
+    return WriteRoute.DIRECT if size <= limits.direct_write else WriteRoute.STAGED
+
+
+def plan_rename(kind: Kind, size: int, limits: Limits, features: Features) -> RenameRoute:
+    """For something that is on the cluster; what is only in the journal is renamed there."""
+    if features.cheap_rename:
+        return RenameRoute.CALL
+    rewritable = kind is Kind.FILE and size <= min(limits.direct_read, limits.direct_write)
+    return RenameRoute.REWRITE if rewritable else RenameRoute.JOB
