@@ -51,7 +51,7 @@ def _guard(
     name = getattr(handler, "__name__", "handler")
 
     @functools.wraps(handler)
-    async def wrapper(self: Self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+    async def wrapper(self: Self, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             with trio.fail_after(seconds(self)):
                 return await handler(self, *args, **kwargs)
