@@ -33,7 +33,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?", _HIDDEN),
         # As in a form, in JSON, in a header and in the repr of any of these.
         (
-            r"((?:client_secret|access_token|refresh_token|id_token|auth-token)b?[\"']?\s*[=:,]\s*b?[\"']?)[^\s\"'&,;)}]+",
+            r"(\b\w*(?:client_secret|access_token|refresh_token|id_token|auth-token)"
+            r"(?:b?[\"']?\s*[=:]|b?[\"'],)\s*b?[\"']?)[^\s\"'&,;)}]+",
             rf"\1{_HIDDEN}",
         ),
     )

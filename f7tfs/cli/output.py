@@ -29,8 +29,7 @@ def drain_progress() -> Iterator[Callable[[int, int], None]]:
     """A line that is kept up to date on a terminal, and is not there elsewhere."""
     with err.status("waiting for the cluster to have every change") as line:
 
-        def show(done: int, total: int) -> None:
-            if total:
-                line.update(f"sending what was written: {done} of {count(total, 'change')}")
+        def show(changes: int, size: int) -> None:
+            line.update(f"waiting for the cluster to have {count(changes, 'change')} ({size / 2**20:.1f} MiB) more")
 
         yield show

@@ -68,6 +68,6 @@ def _read_answer(client: socket.socket, progress: Callable[[int, int], None] | N
                 raise MountError(message["error"])
             if "result" in message:
                 return dict(message["result"])
-            if progress is not None:
+            if progress is not None and "progress" in message:
                 progress(*message["progress"])
     raise MountError("the f7tfs daemon ended without an answer")

@@ -1,8 +1,8 @@
 """The control socket of a daemon: the serving side.
 
 A Unix stream socket, one request a connection. A request is one line of JSON, `{"command": NAME, ...}`. The answer
-is any number of lines `{"progress": [DONE, TOTAL]}` and then one, `{"result": {...}}` or `{"error": TEXT}`. Whoever
-hangs up takes the request back.
+is any number of lines `{"progress": [CHANGES_LEFT, BYTES_LEFT]}` or `{}`, and then one, `{"result": {...}}` or
+`{"error": TEXT}`. Whoever hangs up takes the request back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import trio
 from f7tfs.mount.errors import MountError
 
 Progress = Callable[[int, int], None]
-"""Told (changes done, changes in all)."""
+"""Told (changes left, bytes left)."""
 Command = Callable[[Mapping[str, Any], Progress], Awaitable[dict[str, object]]]
 
 _LONGEST_REQUEST = 65536
@@ -61,8 +61,10 @@ class ControlServer:
         self._answering += 1
         try:
             async with stream:
-                with suppress(trio.BrokenResourceError, trio.TooSlowError):
+                with suppress(trio.TooSlowError):
                     await self._answer(stream)
+        except Exception:  # noqa: BLE001 - whatever a client does, the mount goes on
+            _log.exception("control connection")
         finally:
             self._answering -= 1
             self._idle.set()
@@ -75,7 +77,7 @@ class ControlServer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_at_hang_up, stream, nursery.cancel_scope)
             nursery.start_soon(_send_progress, stream, latest)
-            answer = await self._run(request, lambda done, total: latest.append((done, total)))
+            answer = await self._run(request, lambda changes, size: latest.append((changes, size)))
             nursery.cancel_scope.cancel()
         if answer:
             await _send(stream, answer)
@@ -113,11 +115,12 @@ def _bound(address: Path) -> Iterator[socket.socket]:
 
 async def _receive_line(stream: trio.SocketStream) -> bytes:
     received = b""
-    while b"\n" not in received and len(received) < _LONGEST_REQUEST:
-        chunk = await stream.receive_some(_LONGEST_REQUEST)
-        if not chunk:
-            break
-        received += chunk
+    with suppress(trio.BrokenResourceError):
+        while b"\n" not in received and len(received) < _LONGEST_REQUEST:
+            chunk = await stream.receive_some(_LONGEST_REQUEST)
+            if not chunk:
+                break
+            received += chunk
     return received.partition(b"\n")[0]
 
 
@@ -131,16 +134,19 @@ async def _cancel_at_hang_up(stream: trio.SocketStream, scope: trio.CancelScope)
 async def _send_progress(stream: trio.SocketStream, latest: list[tuple[int, int]]) -> None:
     """Send the newest of what was told now and then, not each: there may be thousands.
 
-    Without news it is sent again, as a sign of life.
+    Without news `{}` is sent, as a sign of life.
     """
-    newest, sent = (0, 0), trio.current_time()
+    sent = trio.current_time()
     while True:
         if latest or trio.current_time() >= sent + _SIGN_OF_LIFE_SECONDS:
-            newest, sent = (latest[-1] if latest else newest), trio.current_time()
+            message = {"progress": latest[-1]} if latest else {}
             latest.clear()
-            await _send(stream, {"progress": newest})
+            await _send(stream, message)
+            sent = trio.current_time()
         await trio.sleep(_PROGRESS_SECONDS)
 
 
 async def _send(stream: trio.SocketStream, message: Mapping[str, object]) -> None:
-    await stream.send_all(json.dumps(message).encode() + b"\n")
+    # Who hung up has no use for it.
+    with suppress(trio.BrokenResourceError):
+        await stream.send_all(json.dumps(message).encode() + b"\n")

@@ -78,6 +78,7 @@ async def _connect_and_serve(
                     mountpoint=mountpoint,
                     control_socket=address,
                     drain_seconds=settings.options.drain_timeout,
+                    root=root,
                     about={
                         "mountpoint": str(mountpoint),
                         "remote": remote,

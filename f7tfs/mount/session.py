@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
+import posixpath
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -52,12 +53,14 @@ class Session:
         mountpoint: Path,
         control_socket: Path,
         drain_seconds: float,
+        root: str,
         about: Mapping[str, object],
     ) -> None:
         self._filesystem = filesystem
         self._serve = serve
         self._mountpoint = mountpoint
         self._drain_seconds = drain_seconds
+        self._root = root
         self._about = about
         self._control = ControlServer(control_socket, self._commands())
         self._serving = trio.CancelScope()
@@ -112,22 +115,21 @@ class Session:
 
     async def _drain(self, seconds: float, progress: Progress) -> int:
         """Wait until the cluster has every change, or the time is over; returns how many it does not have."""
-        remaining = 1
-
-        def tell(done: int, total: int) -> None:
-            nonlocal remaining
-            remaining = max(total - done, 0)
-            progress(done, total)
-
         with trio.CancelScope(deadline=min(trio.current_time() + seconds, self._drain_until)) as scope:
             self._drains.add(scope)
             try:
-                remaining = await self._filesystem.drain(tell)
+                await self._filesystem.drain(progress)
             finally:
                 self._drains.discard(scope)
-        if remaining:
-            _log.warning("%d changes are not on the cluster; they stay in the journal", remaining)
-        return remaining
+        left = self._changes_left()
+        if left:
+            _log.warning("changes that are not on the cluster and stay in the journal: %d", left)
+        return left
+
+    def _changes_left(self) -> int:
+        left = self._filesystem.status()["changes_left"]
+        assert isinstance(left, int)  # noqa: S101 - for the type checker; status() is JSON
+        return left
 
     # -- the control socket's commands -----------------------------------------------------------
 
@@ -148,7 +150,9 @@ class Session:
 
     async def _refresh_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         del progress
-        await self._filesystem.refresh(arguments.get("path"))
+        inside = arguments.get("path")
+        for path in paths_to_refresh(self._root, inside):
+            await self._filesystem.refresh(path)
         return {}
 
     async def _unmount_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
@@ -159,10 +163,21 @@ class Session:
             await self._drain(seconds, progress)
         await trio.to_thread.run_sync(partial(unmount, self._mountpoint, lazy=lazy))
         if lazy:
-            return {**self._about, "left": await self._drain(0, progress)}
+            return {**self._about, "left": self._changes_left()}
         self._drain_until = min(self._drain_until, until)
         await self._ended.wait()
         return {**self._about, "left": self._left}
+
+
+def paths_to_refresh(root: str, inside: str | None) -> list[str | None]:
+    """What the file system is to forget for a path inside of the mount, `/a/b`; None stands for everything.
+
+    A path may be a directory's or a file's, so its parent's listing is forgotten too.
+    """
+    if inside is None or inside == "/":
+        return [None]
+    path = root.rstrip("/") + inside
+    return [path, posixpath.dirname(path)]
 
 
 def _seconds(arguments: Mapping[str, Any], default: float) -> float:
@@ -170,5 +185,5 @@ def _seconds(arguments: Mapping[str, Any], default: float) -> float:
     return default if seconds is None else float(seconds)
 
 
-def _ignore(done: int, total: int) -> None:
-    del done, total
+def _ignore(changes: int, size: int) -> None:
+    del changes, size

@@ -26,6 +26,8 @@ SIGNATURE = "5f3a9c0de8"
         ("headers={'Authorization': 'Bearer abcdefgh12345'}", "abcdefgh12345"),
         (f"401 from /ls, auth-token: {TOKEN}", TOKEN),
         ("('auth-token', 'opaque-value-1')", "opaque-value-1"),
+        ("[(b'auth-token', b'opaque-value-1')]", "opaque-value-1"),
+        ("export FIRECREST_CLIENT_SECRET=hush-hush", "hush-hush"),
         ("grant_type=client_credentials&client_id=me&client_secret=hush-hush&scope=x", "hush-hush"),
         ('{"access_token": "opaque-value-1", "expires_in": 300}', "opaque-value-1"),
         ("{'refresh_token': 'opaque-value-1'}", "opaque-value-1"),
@@ -47,6 +49,7 @@ def test_a_secret_is_taken_out(text: str, secret: str) -> None:
         "GET https://api.example.org/filesystem/daint/ops/ls?path=/scratch/me&showHidden=true 200",
         "the bearer of this is late",
         "no such file: access_tokens.txt",
+        "missing settings: FIRECREST_CLIENT_SECRET, AUTH_TOKEN_URL",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

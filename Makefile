@@ -1,0 +1,35 @@
+# The logic is in scripts/. `make test PYTHON=python3.12` chooses the interpreter.
+export PYTHON
+
+.PHONY: help demo test test-long bench lint clean
+
+help:
+	@echo "make demo       start a pretended cluster here, mount it, and show what can be done"
+	@echo "make test       install what is missing, then lint, types and all tests but the long ones"
+	@echo "make test-long  the long tests"
+	@echo "make bench      measure"
+	@echo "make clean      remove the virtual environment and everything that was built"
+
+demo:
+	@scripts/setup.sh demo
+	@.venv/bin/python scripts/demo.py
+
+test:
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+test-long:
+	@scripts/setup.sh test
+	@.venv/bin/python -m pytest -m long
+
+bench:
+	@scripts/setup.sh test
+	@.venv/bin/python scripts/bench.py
+
+lint:
+	@scripts/setup.sh test
+	@scripts/lint.sh
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,102 @@
+#!/bin/sh
+# Install what is missing on Debian 12 or Ubuntu 24.04, and the project into .venv: `setup.sh demo` or `setup.sh test`.
+# Nothing missing: nothing is done, and no network is needed. PYTHON chooses the interpreter; without it a virtual
+# environment that is there is kept, and python3 makes a new one.
+set -eu
+cd "$(dirname "$0")/.."
+
+what=${1:-test}
+venv=.venv
+python=${PYTHON:-}
+if [ -z "$python" ]; then
+    python=python3
+    $venv/bin/python -c '' 2>/dev/null && python=$venv/bin/python
+fi
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else fail "not root, and there is no sudo; as root: $*"
+    fi
+}
+
+installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
+
+# Prints the packages of the given ones that are not installed.
+missing_of() {
+    for package in "$@"; do
+        installed "$package" || printf ' %s' "$package"
+    done
+}
+
+# Whether pyfuse3 can be built for this interpreter, and a virtual environment be made with it.
+python_complete() {
+    "$python" - <<'EOF' 2>/dev/null
+import ensurepip, os, sys, sysconfig, venv
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))
+EOF
+}
+
+# Prints the Debian packages that complete the interpreter.
+python_packages() {
+    if path=$(command -v "$python"); then
+        case $(readlink -f "$path") in
+            /usr/bin/python3.*) name=$(basename "$(readlink -f "$path")"); printf ' %s' "$name-venv" "$name-dev" ;;
+        esac
+    elif [ "$python" = python3 ]; then
+        printf ' %s' python3 python3-venv python3-dev
+    fi
+}
+
+debian_packages() {
+    wanted="fuse3 libfuse3-dev pkg-config gcc"
+    [ "$what" = test ] && wanted="$wanted rsync git vim nano sudo"
+    # shellcheck disable=SC2086  # a list of words
+    missing=$(missing_of $wanted)
+    python_complete || missing="$missing$(python_packages)"
+    [ -n "$missing" ] || return 0
+    say "installing the Debian packages$missing"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    # shellcheck disable=SC2086  # a list of words
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+check_python() {
+    command -v "$python" >/dev/null || fail "there is no $python; choose another one as in: make $what PYTHON=python3.12"
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail \
+        "$("$python" --version) is too old: f7tfs needs 3.11 or newer; choose another one as in: make $what PYTHON=python3.12"
+    python_complete || fail "$python cannot make a virtual environment, or has no headers (Python.h)"
+}
+
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
+
+virtual_environment() {
+    version=$(version_of "$python")
+    [ "$(version_of $venv/bin/python)" = "$version" ] && return
+    say "making the virtual environment $venv with Python $version"
+    rm -rf $venv
+    "$python" -m venv $venv
+}
+
+# A stamp says what was installed, for which pyproject.toml and where: a clone that was moved is installed anew.
+is_installed() { { pwd; cat pyproject.toml; } | cmp -s - "$venv/installed-$1"; }
+
+install_project() {
+    # Tests need everything that the demonstration does.
+    if is_installed "$what" || is_installed test; then return; fi
+    extra=$what
+    [ "$what" = demo ] && extra=sandbox
+    say "installing f7tfs and its dependencies into $venv"
+    $venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$extra]"
+    { pwd; cat pyproject.toml; } > "$venv/installed-$what"
+}
+
+case $what in demo | test) ;; *) fail "usage: setup.sh demo|test" ;; esac
+debian_packages
+check_python
+virtual_environment
+install_project
+[ -e /dev/fuse ] || say "warning: /dev/fuse is missing; in a container: --device /dev/fuse --cap-add SYS_ADMIN"

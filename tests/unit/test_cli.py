@@ -1,0 +1,124 @@
+"""The command line as a user runs it: what it refuses before anything is mounted, and how it says so."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMPLETE = {
+    "FIRECREST_URL": "http://127.0.0.1:9/v2",
+    "AUTH_TOKEN_URL": "http://127.0.0.1:9/token",
+    "FIRECREST_CLIENT_ID": "me",
+    "FIRECREST_CLIENT_SECRET": "hush-hush-hush",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home directory with nothing of the tester's in it."""
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def f7tfs(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("FIRECREST", "AUTH_", "XDG_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "f7tfs", *arguments],
+        env={**clean, "HOME": str(home), **environment},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a refusal is."""
+    assert done.returncode == 1
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("f7tfs: ")
+    assert "hush-hush-hush" not in done.stderr
+    return lines[0]
+
+
+def test_the_version_is_told(home: Path) -> None:
+    done = f7tfs(home, "--version")
+    assert (done.returncode, done.stdout) == (0, "f7tfs 0.1.0\n")
+
+
+@pytest.mark.parametrize("command", [(), ("mount",), ("umount",), ("status",), ("sync",), ("refresh",), ("sandbox",)])
+def test_every_command_explains_itself(home: Path, command: tuple[str, ...]) -> None:
+    done = f7tfs(home, *command, "--help")
+    assert done.returncode == 0
+    assert "Usage: f7tfs" in done.stdout
+
+
+def test_no_option_takes_a_secret(home: Path) -> None:
+    assert "secret" not in f7tfs(home, "mount", "--help").stdout.replace("FIRECREST_CLIENT_SECRET", "").lower()
+    done = f7tfs(home, "mount", "daint:/", "empty", "--client-secret", "x", **COMPLETE)
+    assert done.returncode == 2
+    assert "--client-secret" in done.stderr
+
+
+def test_missing_settings_are_named(home: Path) -> None:
+    line = refused(f7tfs(home, "mount", "daint:/x", "empty"))
+    for name in ("FIRECREST_URL", "FIRECREST_CLIENT_ID", "FIRECREST_CLIENT_SECRET", "AUTH_TOKEN_URL"):
+        assert name in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["daint:/x", "absent"], "absent: no such directory"),
+        (["daint:/x", "file"], "file: not a directory"),
+        (["daint:/x", "full"], "full: not empty"),
+        (["daint:/x", "/proc"], "/proc: busy"),
+        (["daint:x", "empty"], "not an absolute path"),
+        ([":/x", "empty"], "FIRECREST_SYSTEM"),
+        (["nosuch", "empty"], "no profile 'nosuch'"),
+        (["daint:/x", "empty", "-o", "ro,fast"], "unknown option -o fast"),
+        (["daint:/x", "empty", "-o", "uid=me"], "-o uid=me"),
+        (["daint:/x", "empty", "--write-mode", "never"], "write_mode=never"),
+        (["daint:/x", "empty", "--api-version", "3"], "no such API version"),
+        (["daint:/x", "empty", "--url", "api.example.org"], "not an http(s) URL"),
+        (["daint:/x", "empty", "--profile", "nosuch"], "no profile 'nosuch'"),
+    ],
+)
+def test_what_cannot_be_mounted_is_refused_in_one_line(home: Path, arguments: list[str], said: str) -> None:
+    (home / "file").touch()
+    (home / "full").mkdir()
+    (home / "full" / "x").touch()
+    assert said in refused(f7tfs(home, "mount", *arguments, **COMPLETE))
+
+
+def test_a_configuration_with_a_secret_that_others_can_read_is_refused(home: Path) -> None:
+    file = home / ".config" / "f7tfs" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[profiles.daint]\nsystem = "daint"\nclient_secret = "hush-hush-hush"\n')
+    file.chmod(0o644)
+    assert "chmod 600" in refused(f7tfs(home, "mount", "daint", "empty", **COMPLETE))
+
+
+def test_nothing_is_mounted(home: Path) -> None:
+    assert f7tfs(home, "status", "--json").stdout == "[]\n"
+    assert f7tfs(home, "status").stdout == "nothing is mounted\n"
+    assert "empty is not mounted" in refused(f7tfs(home, "umount", "empty"))
+    assert "nothing is mounted" in refused(f7tfs(home, "sync"))
+    assert "not in a mount of f7tfs" in refused(f7tfs(home, "refresh", "empty"))
+    assert "no mount of yours" in refused(f7tfs(home, "status", "empty"))
+
+
+def test_what_is_not_ours_is_not_unmounted(home: Path) -> None:
+    assert "/proc is not a mount of f7tfs (proc)" in refused(f7tfs(home, "umount", "/proc"))
+    assert Path("/proc/self").exists()
+
+
+def test_a_sandbox_needs_its_directory_and_its_port(home: Path) -> None:
+    assert "absent: not a directory" in refused(f7tfs(home, "sandbox", "--root", "absent"))
