@@ -12,6 +12,7 @@ from f7tfs.firecrest import errors as firecrest
 Diagnose = Callable[[int, str, Mapping[str, str]], type[errors.ClusterError]]
 
 _LONGEST = 500
+_PREAMBLES = (("Remote process failed", "error message:"), ("Unexpected Slurm command response", "std_err:"))
 
 
 def v2(status: int, message: str, _headers: Mapping[str, str]) -> type[errors.ClusterError]:
@@ -52,7 +53,10 @@ def with_hint(kind: type[errors.ClusterError], text: str) -> errors.ClusterError
 
 def one_line(text: str) -> str:
     """`text` without line ends and v2's preamble, cut where it is long."""
-    told = text.partition("error message:")[2] if text.startswith("Remote process failed") else text
+    told = text
+    for preamble, end in _PREAMBLES:
+        if text.startswith(preamble):
+            told = text.partition(end)[2]
     return " ".join((told.strip() or text).split())[:_LONGEST]
 
 

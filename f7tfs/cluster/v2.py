@@ -2,200 +2,164 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from f7tfs.cluster import parsing, translate
-from f7tfs.cluster.errors import (
-    AlreadyExists,
-    InvalidName,
-    NotADirectory,
-    NotFound,
-    RemoteFailure,
-    TooLarge,
-    Uncertain,
-    Unsupported,
-)
-from f7tfs.cluster.model import Entry, Features, FileSystem, Identity, Kind, Limits, Stat
-from f7tfs.cluster.names import check_v2, check_v2_upload, quote_v2
+import trio
+
+from f7tfs.cluster import archives, storage, translate
+from f7tfs.cluster.errors import NotFound, SchedulerRefused, Unsupported
+from f7tfs.cluster.files_v2 import FilesV2
+from f7tfs.cluster.jobs import base_id, files_of_v2, is_transfer_name, job_of_v2, settle_cancel
+from f7tfs.cluster.model import Job, JobFiles, JobRequest, StagedObject
+from f7tfs.cluster.patience import Patience
+from f7tfs.cluster.port import Progress, Sink
+from f7tfs.cluster.rename_v2 import RenameV2
+from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.site_v2 import SiteV2
+from f7tfs.cluster.staging_v2 import StagingV2
+from f7tfs.cluster.transfer_v2 import TransferJobs
 from f7tfs.cluster.translate import translated
 from f7tfs.firecrest.client_v2 import FirecrestV2
+from f7tfs.firecrest.s3 import ObjectStorage
 
-_FEATURES = Features(cheap_rename=False, empty_write=False, relative_symlink=False)
+_DENIALS = 3
+_PAUSE = 0.5
 
 
-class FilesV2:
-    """What v2 answers at once: listings, stat, direct content, and changes of entries."""
+class ClusterV2(FilesV2):
+    """One system of a v2 site: the direct calls, and what takes jobs or object storage."""
 
-    def __init__(self, client: FirecrestV2, site: SiteV2, *, escape_quotes: bool = True) -> None:
-        self._client = client
-        self._site = site
-        self._escape_quotes = escape_quotes
-        self._identity: Identity | None = None
+    def __init__(
+        self,
+        client: FirecrestV2,
+        object_storage: ObjectStorage,
+        site: SiteV2,
+        *,
+        account: str | None = None,
+        root_hint: str | None = None,
+        escape_quotes: bool = True,
+        patience: Patience | None = None,
+    ) -> None:
+        super().__init__(client, site, escape_quotes=escape_quotes)
+        self._storage = object_storage
+        self._account = account
+        self._submitted: set[str] = set()
+        self._jobs = TransferJobs(client, site, account, patience or Patience())
+        self._rename = RenameV2(self.stat, client, self._jobs)
+        self._scratch = Scratch(self, root_hint)
+        self._staging = StagingV2(
+            self, client, self._jobs, self._scratch, object_storage, url_seconds=site.url_seconds
+        )
 
-    @property
-    def system(self) -> str:
-        """The name as the server spells it."""
-        return self._site.name
+    # -- renaming and staging --------------------------------------------------------------------
 
-    @property
-    def limits(self) -> Limits:
-        """From the site's configuration."""
-        return self._site.limits
+    async def rename(self, old: str, new: str) -> None:
+        """A job: two calls, one submission, some looks, two removals of logs."""
+        await self._rename(old, new)
 
-    @property
-    def features(self) -> Features:
-        """v2 has no rename, no empty upload and no relative symlink in one call."""
-        return _FEATURES
+    async def stage_out(self, path: str, progress: Progress | None = None) -> StagedObject:
+        """A job; one more where the name is not plain."""
+        return await self._staging.stage_out(path, progress or storage.no_progress)
 
-    @property
-    def calls(self) -> dict[str, int]:
-        """Requests sent so far."""
-        return self._client.calls
+    async def fetch(self, staged: StagedObject, start: int, stop: int, sink: Sink) -> None:
+        """No call of the API: object storage is asked."""
+        await storage.fetch(self._storage, staged, start, stop, sink)
 
-    # -- who and where ---------------------------------------------------------------------------
+    async def release(self, staged: StagedObject) -> None:
+        """v2 forgets by itself, when the object expires."""
 
-    async def identity(self) -> Identity:
-        """One call, the first time."""
-        if self._identity is None:
-            with _errors():
-                self._identity = parsing.identity_of(await self._client.userinfo(self.system))
-        return self._identity
+    async def stage_in(self, path: str, source: Path, progress: Progress | None = None) -> None:
+        """Two jobs: one takes the content, one moves it to its name."""
+        await self._staging.stage_in(path, source, progress or storage.no_progress, self.rename)
 
-    async def file_systems(self) -> Sequence[FileSystem]:
-        """Known since the connection: no call."""
-        return self._site.file_systems
+    # -- archives --------------------------------------------------------------------------------
 
-    # -- looking ---------------------------------------------------------------------------------
+    async def unpack(self, archive: Path, directory: str) -> None:
+        """Three calls."""
+        async with archives.uploaded(self, self._scratch, archive, directory) as there:
+            with translated(translate.v2):
+                await self._client.extract(self.system, self._sent(there), self._sent(directory))
 
-    async def list_directory(self, path: str) -> list[Entry]:
-        """One call. A slash at the end makes the server follow a symlink, and refuse what is no directory."""
-        items = await self._list(f"{path.rstrip('/')}/")
-        return parsing.entries_of(items, "lastModified", "linkTarget")
+    async def pack(self, directory: str, archive: Path) -> None:
+        """Three calls."""
 
-    async def list_tree(self, path: str) -> list[Entry]:
-        """One call; it fails as a whole on one unreadable directory."""
-        items = await self._list(path, recursive=True)
-        if parsing.lists_itself(items, path):
-            raise NotADirectory(path)
-        return parsing.tree_of(items, "lastModified", "linkTarget", path)
+        async def compress(target: str) -> None:
+            with translated(translate.v2):
+                await self._client.compress(self.system, self._sent(directory), self._sent(target))
 
-    async def _list(self, path: str, *, recursive: bool = False) -> list[Any]:
-        with _errors():
-            return await self._client.list_files(self.system, self._sent(path), show_hidden=True, recursive=recursive)
+        await archives.downloaded(self, self._scratch, compress, directory, archive)
 
-    async def stat(self, path: str) -> Stat:
+    # -- scheduler -------------------------------------------------------------------------------
+
+    async def submit(self, request: JobRequest) -> str:
+        """One call, never repeated."""
+        job = job_description(request, self._account)
+        with translated(translate.v2):
+            job_id = await self._client.submit(self.system, job)
+        self._submitted.add(job_id)
+        return job_id
+
+    async def jobs(self, ids: Sequence[str] | None = None) -> list[Job]:
+        """One call for all jobs or for one; for several, one more for each old one. Unknown ones are left out."""
+        if ids is None:
+            return [job for job in await self._recent() if not self._is_ours(job)]
+        found = {job.job_id: job for job in await self._recent()} if len(ids) > 1 else {}
+        for job_id in ids:
+            if job_id not in found:
+                found.update({job.job_id: job for job in await self._job(job_id)})
+        return [job for job in found.values() if base_id(job.job_id) in ids or job.job_id in ids]
+
+    async def _recent(self) -> list[Job]:
+        with translated(translate.v2):
+            return [job_of_v2(item) for item in await self._client.jobs(self.system)]
+
+    def _is_ours(self, job: Job) -> bool:
+        return job.job_id in self._jobs.ids or is_transfer_name(job.name)
+
+    async def _job(self, job_id: str) -> list[Job]:
+        # A job that was submitted just now may be denied once.
+        for denials in range(_DENIALS if job_id in self._submitted else 1):
+            if denials:
+                await trio.sleep(_PAUSE)
+            try:
+                with translated(translate.v2):
+                    return [job_of_v2(item) for item in await self._client.job_info(self.system, job_id)]
+            except NotFound:
+                continue
+        return []
+
+    async def job_files(self, job_id: str) -> JobFiles:
         """One call."""
-        return await self._stat(path, dereference=False)
+        with translated(translate.v2):
+            found = await self._client.job_metadata(self.system, job_id)
+        if not found:
+            raise NotFound(f"no job {job_id}")
+        return files_of_v2(found[0])
 
-    async def _stat(self, path: str, *, dereference: bool) -> Stat:
-        with _errors():
-            answer = await self._client.stat(self.system, self._sent(path), dereference=dereference)
-            return parsing.stat_of(answer)
-
-    async def checksum(self, path: str) -> str:
+    async def cancel(self, job_id: str) -> None:
         """One call."""
-        with _errors():
-            return await self._client.checksum(self.system, self._sent(path))
-
-    # -- direct content --------------------------------------------------------------------------
-
-    async def read_direct(self, path: str) -> bytes:
-        """One call."""
-        with _errors():
-            return await self._client.download(self.system, self._sent(path))
-
-    async def write_direct(self, path: str, content: bytes) -> None:
-        """One call. The server waits for ever for the end of an empty input: refused before it is sent."""
-        check_v2_upload(path)
-        if not content:
-            raise Unsupported(f"{path}: FirecREST v2 cannot upload an empty file")
-        if len(content) > self.limits.direct_write:
-            raise TooLarge(f"{path}: {len(content)} bytes are more than the {self.limits.direct_write} of an upload")
-        directory, name = posixpath.split(path)
-        with _errors():
-            await self._client.upload(self.system, self._sent(directory), self._quoted(name), content)
-
-    # -- changing --------------------------------------------------------------------------------
-
-    async def make_directory(self, path: str) -> None:
-        """One call; a lost answer is looked up by a second."""
-        async with self._looked_up(path, Kind.DIRECTORY):
-            await self._client.mkdir(self.system, self._sent(path))
-
-    async def remove(self, path: str) -> None:
-        """One call; a lost answer is looked up by a second. Never a slash at the end: it empties a link's target."""
-        async with self._looked_up(path, None):
-            await self._client.rm(self.system, self._sent(path.rstrip("/")))
-
-    async def make_symlink(self, path: str, target: str) -> None:
-        """One call. The target must be absolute, normal and below a file system of the system."""
-        check_v2(target)
-        if not self._may_link_to(target):
-            raise Unsupported(f"{path}: FirecREST v2 cannot make a symlink to {target!r}")
-        made: dict[str, Any] = {}
-        async with self._looked_up(path, Kind.SYMLINK):
-            made = await self._client.symlink(self.system, self._sent(target), self._sent(path))
-        if made and made.get("type") != Kind.SYMLINK.value:
-            # `path` is a directory, and the link has been made inside of it.
-            await self.remove(posixpath.join(path, posixpath.basename(target)))
-            raise AlreadyExists(path)
-
-    def _may_link_to(self, target: str) -> bool:
-        if posixpath.normpath(target) != target:
-            return False
-        return any(is_below(target, system.path) for system in self._site.file_systems)
-
-    async def chmod(self, path: str, mode: int) -> None:
-        """One call. Follows symlinks, whatever the port says: v2 has nothing else."""
-        with _errors():
-            await self._client.chmod(self.system, self._sent(path), f"{mode & 0o7777:04o}")
-
-    async def chown(self, path: str, user: str | None, group: str | None) -> None:
-        """One call."""
-        if user is None and group is None:
-            return
-        with _errors():
-            await self._client.chown(self.system, self._sent(path), user or "", group or "")
-
-    # -- helpers ---------------------------------------------------------------------------------
-
-    def _sent(self, path: str) -> str:
-        """`path` as a request carries it. Raises InvalidName."""
-        check_v2(path)
-        if not path.startswith("/"):
-            raise InvalidName(f"{path!r} is not an absolute path")
-        return self._quoted(path)
-
-    def _quoted(self, path: str) -> str:
-        return quote_v2(path) if self._escape_quotes else path
-
-    @asynccontextmanager
-    async def _looked_up(self, path: str, expected: Kind | None) -> AsyncIterator[None]:
-        """When the answer of a change is lost: is `path` now of the kind `expected` (None: gone)? Then it was."""
         try:
-            with _errors():
-                yield
-        except Uncertain as lost:
-            if await self._kind(path) is not expected:
-                raise Uncertain(f"{path}: {lost}") from lost
-
-    async def _kind(self, path: str) -> Kind | None:
-        try:
-            return (await self.stat(path)).kind
-        except (NotFound, NotADirectory):
-            return None
-        except RemoteFailure as error:
-            raise Uncertain(f"{path}: {error}") from error
+            with translated(translate.v2):
+                await self._client.cancel(self.system, job_id)
+        except SchedulerRefused as error:
+            settle_cancel(str(error))
 
 
-def is_below(path: str, top: str) -> bool:
-    """Whether `path` is `top` or below it."""
-    return path == top or path.startswith(f"{top.rstrip('/')}/")
-
-
-def _errors() -> Any:
-    return translated(translate.v2)
+def job_description(request: JobRequest, account: str | None) -> dict[str, Any]:
+    """The JSON of a submission. Raises Unsupported for what the server would change silently."""
+    if (request.script is None) == (request.script_path is None):
+        raise ValueError("a job has either a script or the path of one")
+    for name, value in request.environment.items():
+        if "," in value:
+            raise Unsupported(f"FirecREST v2 cuts the value of {name} at its comma")
+    told = {
+        "name": request.name,
+        "workingDirectory": request.working_directory,
+        "script": request.script,
+        "scriptPath": request.script_path,
+        "account": request.account or account,
+        "env": dict(request.environment) or None,
+    }
+    return {key: value for key, value in told.items() if value is not None}

@@ -48,6 +48,12 @@ class StatusV2(Client):
         """All systems with their limits, file systems and health. GET status/systems."""
         return list(field_of(await self._call("systems", {}), "systems"))
 
+    async def status_systems(self) -> dict[str, Any]:
+        """The whole answer of `systems`, also of a v1 site: by it the versions can be told apart."""
+        response = await self._call("systems", {})
+        body = json_of(response)
+        return dict(body) if isinstance(body, dict) else {}
+
     async def liveness(self) -> dict[str, Any]:
         """When the health checks ran. GET status/liveness/."""
         return dict(json_of(await self._call("liveness", {})))

@@ -1,0 +1,147 @@
+"""From what either version says of jobs to the values of the port. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from f7tfs.cluster.diagnosis import errno_phrase
+from f7tfs.cluster.errors import NotFound, PermissionDenied, SchedulerRefused
+from f7tfs.cluster.model import Job, JobFiles, JobState
+
+_TRANSFER_NAMES = re.compile(
+    r"(Ingress|Outgoing)FileTransfer|(Move|Copy|Delete|Compress|Extract)Files?|f7t[_-].*", re.IGNORECASE
+)
+_SECONDS = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)(?:\.\d+)?")
+
+
+def state_of(text: str) -> JobState:
+    """From Slurm's word; `CANCELLED by 4103` is CANCELLED."""
+    words = text.split()
+    try:
+        return JobState(words[0].upper().rstrip("+"))
+    except (IndexError, ValueError):
+        return JobState.UNKNOWN
+
+
+def base_id(job_id: str) -> str:
+    """The id of the array that a job belongs to: `55` of `55_3`."""
+    return job_id.partition("_")[0]
+
+
+def is_transfer_name(name: str) -> bool:
+    """Whether FirecREST itself calls its transfer jobs so."""
+    return _TRANSFER_NAMES.fullmatch(name) is not None
+
+
+def job_of_v2(item: Mapping[str, Any]) -> Job:
+    """From a job of v2. Start and end of a job that has not started are guesses of the scheduler's: left out."""
+    status = item.get("status") or {}
+    time = item.get("time") or {}
+    state = state_of(str(status.get("state", "")))
+    started = state.ended or state in {JobState.RUNNING, JobState.COMPLETING, JobState.SUSPENDED}
+    return Job(
+        job_id=str(item["jobId"]),
+        name=str(item.get("name") or ""),
+        state=state,
+        reason=_text(status.get("stateReason")),
+        exit_code=_int(status.get("exitCode")) if state.ended else None,
+        signal=_int(status.get("interruptSignal")) or None,
+        user=_text(item.get("user")),
+        account=_text(item.get("account")),
+        partition=_text(item.get("partition")),
+        nodes=_text(item.get("nodes")),
+        working_directory=_text(item.get("workingDirectory")),
+        started=_float(time.get("start")) if started else None,
+        ended=_float(time.get("end")) if state.ended else None,
+        elapsed=_float(time.get("elapsed")),
+    )
+
+
+def files_of_v2(item: Mapping[str, Any]) -> JobFiles:
+    """From a job's metadata."""
+    return JobFiles(
+        script=str(item.get("script") or ""),
+        stdout=_path(item.get("standardOutput")),
+        stderr=_path(item.get("standardError")),
+    )
+
+
+def job_of_v1_acct(item: Mapping[str, Any]) -> Job:
+    """From v1's accounting. Its times have no zone, so they are not known."""
+    state = state_of(str(item.get("state", "")))
+    exit_code, _, signal = str(item.get("exit_code", "")).partition(":")
+    return Job(
+        job_id=str(item["jobid"]),
+        name=_text(item.get("name")),
+        state=state,
+        exit_code=_int(exit_code) if state.ended else None,
+        signal=_int(signal) or None,
+        user=_text(item.get("user")),
+        partition=_text(item.get("partition")),
+        nodes=_text(item.get("nodelist")),
+        elapsed=seconds_of(str(item.get("elapsed_time", ""))),
+    )
+
+
+def job_of_v1_queue(item: Mapping[str, Any]) -> Job:
+    """From v1's queue, where `start_time` holds the elapsed time and the other way round."""
+    nodes = _text(item.get("nodelist"))
+    reason = nodes[1:-1] if nodes.startswith("(") and nodes.endswith(")") else ""
+    return Job(
+        job_id=str(item["jobid"]),
+        name=_text(item.get("name")),
+        state=state_of(str(item.get("state", ""))),
+        reason=reason,
+        user=_text(item.get("user")),
+        partition=_text(item.get("partition")),
+        nodes="" if reason else nodes,
+        elapsed=seconds_of(str(item.get("start_time", ""))),
+    )
+
+
+def paths_of_v1(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Script, stdout and stderr of a job, as paths; empty where not known."""
+    return _path(item.get("job_file")), _path(item.get("job_file_out")), _path(item.get("job_file_err"))
+
+
+def seconds_of(text: str) -> float | None:
+    """`1-02:03:04`, `02:03:04` or `3:04` in seconds."""
+    match = _SECONDS.fullmatch(text)
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+def _text(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return "" if text in {"None", "(null)", "N/A"} else text
+
+
+def _path(value: Any) -> str:
+    text = _text(value)
+    return text if text.startswith("/") else ""
+
+
+def _int(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def settle_cancel(text: str) -> None:
+    """What Slurm's scancel said: nothing to do if the job has ended. Raises NotFound, PermissionDenied and others."""
+    if "already completing or completed" in text:
+        return
+    if "Invalid job id" in text:
+        raise NotFound(text)
+    if "ermission denied" in text or "Access" in text:
+        raise PermissionDenied(text)
+    raise (errno_phrase(text) or SchedulerRefused)(text)

@@ -1,0 +1,46 @@
+"""How long something that takes its time is waited for, and how often it is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import trio
+
+from f7tfs.cluster.errors import TimedOut
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Bounds in seconds. A staged transfer gets `queue` for the scheduler and its jobs, and time by its size."""
+
+    rename: float = 120.0
+    queue: float = 1800.0
+    slowest: float = 1e6
+    """Bytes per second that a transfer has at the least."""
+    first: float = 0.2
+    """The wait before the second look; each further one is half longer, up to `longest`."""
+    longest: float = 3.0
+
+    def transfer(self, size: int) -> float:
+        """The bound of a staged transfer of `size` bytes."""
+        return self.queue + size / self.slowest
+
+
+class Poll:
+    """The waits between looks at one thing."""
+
+    def __init__(self, patience: Patience, bound: float, what: str) -> None:
+        self._patience = patience
+        self._bound = bound
+        self._deadline = trio.current_time() + bound
+        self._next = patience.first
+        self._what = what
+        self.looks = 0
+
+    async def wait(self) -> None:
+        """Sleep until the next look. Raises TimedOut when the bound is over."""
+        if trio.current_time() >= self._deadline:
+            raise TimedOut(f"{self._what}: not done after {self._bound:.0f} s")
+        self.looks += 1
+        await trio.sleep(self._next)
+        self._next = min(self._next * 1.5, self._patience.longest)

@@ -1,0 +1,55 @@
+"""v2 has no rename but `mv` as a job of the scheduler: waited for, verified, and cleaned up after."""
+
+from __future__ import annotations
+
+from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, Uncertain
+from f7tfs.cluster.lookup import StatCall
+from f7tfs.cluster.model import Kind, Stat
+from f7tfs.cluster.names import check_v2_job
+from f7tfs.cluster.transfer_v2 import TransferJobs
+from f7tfs.firecrest.client_v2 import FirecrestV2
+
+
+class RenameV2:
+    """Renames one entry after the other; see `Cluster.rename`."""
+
+    def __init__(self, stat: StatCall, client: FirecrestV2, jobs: TransferJobs) -> None:
+        self._stat = stat
+        self._client = client
+        self._jobs = jobs
+
+    async def __call__(self, old: str, new: str) -> None:
+        """One look at each name before, one job, then looks until it is done."""
+        check_v2_job(old)
+        check_v2_job(new)
+        before = await self._stat(old)
+        if old == new:
+            return
+        # mv would move into a directory instead of replacing it.
+        target = await self._found(new)
+        if target is not None and target.kind is Kind.DIRECTORY:
+            raise AlreadyExists(new)
+        what = f"renaming {old} to {new}"
+        try:
+            job = await self._jobs.start(self._client.transfer_mv, old, new)
+        except Uncertain:
+            if await self._is_done(before, old, new):
+                return
+            raise
+        await self._jobs.follow(job, lambda: self._is_done(before, old, new), self._jobs.patience.rename, what)
+        await self._jobs.clean(job)
+
+    async def _is_done(self, before: Stat, old: str, new: str) -> bool:
+        """Gone there and here here: across file systems the old one goes last, and the inode is another."""
+        if await self._found(old) is not None:
+            return False
+        after = await self._found(new)
+        return after is not None and (
+            after.ino == before.ino or (after.kind, after.size) == (before.kind, before.size)
+        )
+
+    async def _found(self, path: str) -> Stat | None:
+        try:
+            return await self._stat(path)
+        except (NotFound, NotADirectory):
+            return None

@@ -1,0 +1,126 @@
+"""Private directories on the cluster for what is there only for a while: one for each file system."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, PermissionDenied, ReadOnly, RemoteFailure
+from f7tfs.cluster.model import FileSystem, Identity, Kind, Stat
+
+logger = logging.getLogger(__name__)
+
+NAME = ".f7tfs"
+_CLEANING = 20.0
+"""Seconds that the removal of a temporary may take, also when the work itself was cancelled."""
+
+
+class Files(Protocol):
+    """What a scratch directory needs of a cluster."""
+
+    async def identity(self) -> Identity: ...
+    async def file_systems(self) -> Sequence[FileSystem]: ...
+    async def stat(self, path: str) -> Stat: ...
+    async def make_directory(self, path: str) -> None: ...
+    async def chmod(self, path: str, mode: int) -> None: ...
+    async def remove(self, path: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Temporary:
+    """A path in a scratch directory that nobody else uses; `gone` is set when nothing is there to be removed."""
+
+    path: str
+    gone: bool = False
+
+
+class Scratch:
+    """Finds or makes `.f7tfs`, mode 0700, in the user's directory of a file system, else in the mounted directory."""
+
+    def __init__(self, files: Files, root_hint: str | None = None) -> None:
+        self._files = files
+        self._root_hint = root_hint
+        self._found: dict[str, str] = {}
+        self._lock = trio.Lock()
+
+    @asynccontextmanager
+    async def temporary(self, near: str, suffix: str = "") -> AsyncIterator[Temporary]:
+        """A path on the file system of `near`; what is there at the end is removed."""
+        made = Temporary(f"{await self.directory(near)}/{secrets.token_hex(8)}{suffix}")
+        try:
+            yield made
+        finally:
+            if not made.gone:
+                await removed(self._files.remove, made.path)
+
+    async def directory(self, near: str) -> str:
+        """The scratch directory for the file system of `near`. Raises RemoteFailure where there can be none."""
+        systems = await self._files.file_systems()
+        home = file_system_of(near, systems)
+        async with self._lock:
+            if home not in self._found:
+                self._found[home] = await self._find(home, systems)
+            return self._found[home]
+
+    async def _find(self, home: str, systems: Sequence[FileSystem]) -> str:
+        identity = await self._files.identity()
+        for base in candidates(home, identity.user, self._root_hint, systems):
+            path = f"{base.rstrip('/')}/{NAME}"
+            try:
+                if await self._usable(path, identity.uid):
+                    return path
+            except (NotFound, NotADirectory, PermissionDenied, ReadOnly):
+                continue
+        raise RemoteFailure(
+            f"no place for temporary files on {home}: neither the user's directory nor the mounted one"
+        )
+
+    async def _usable(self, path: str, uid: int) -> bool:
+        try:
+            found = await self._files.stat(path)
+        except NotFound:
+            await self._files.make_directory(path)
+            await self._files.chmod(path, 0o700)
+            return True
+        if found.kind is not Kind.DIRECTORY or found.uid != uid:
+            return False
+        if found.mode & 0o077:
+            await self._files.chmod(path, 0o700)
+        return True
+
+
+def file_system_of(path: str, systems: Sequence[FileSystem]) -> str:
+    """The path of the file system that holds `path`: the longest that fits."""
+    fitting = [system.path for system in systems if is_below(path, system.path)]
+    return max(fitting, key=len, default="/")
+
+
+def candidates(home: str, user: str, root_hint: str | None, systems: Sequence[FileSystem]) -> list[str]:
+    """Where a scratch directory for the file system `home` may lie, the best place first."""
+    places = [f"{home.rstrip('/')}/{user}"]
+    if root_hint and file_system_of(root_hint, systems) == home:
+        places.append(root_hint)
+    places.extend(f"{system.path.rstrip('/')}/{user}" for system in systems if system.default_work_dir)
+    return list(dict.fromkeys(places))
+
+
+def is_below(path: str, top: str) -> bool:
+    """Whether `path` is `top` or below it."""
+    return path == top or path.startswith(f"{top.rstrip('/')}/")
+
+
+async def removed(remove: Callable[[str], Awaitable[None]], path: str) -> None:
+    """Remove a temporary of ours; a failure is only logged, since nobody can do anything about it."""
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLEANING):
+        try:
+            await remove(path)
+        except NotFound:
+            pass
+        except ClusterError as error:
+            logger.warning("a temporary file is left on the cluster: %s: %s", path, error)

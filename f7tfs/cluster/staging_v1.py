@@ -1,0 +1,177 @@
+"""Staged transfers of v1: the server copies between the file system and object storage; a task tells how far it is.
+
+stage_out    [by a symlink of a plain name] → POST → 100 116 117 (URL) → size right
+stage_in     POST → 100 110 111 (form) → POST the form to object storage → 112 113 114 → (whole?) → rename
+
+The server looks for an upload once in its polling interval, a minute by default. It writes in place; so it is given a
+temporary, which is renamed when it is whole.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import trio
+
+from f7tfs.cluster import translate
+from f7tfs.cluster.errors import ClusterError, IsADirectory, NotFound, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.model import Kind, StagedObject, Stat
+from f7tfs.cluster.names import check_v1, is_plain
+from f7tfs.cluster.port import Progress
+from f7tfs.cluster.scratch import Scratch
+from f7tfs.cluster.storage import EARLY, Meter, translated_storage
+from f7tfs.cluster.tasks_v1 import FORM_READY, STAGED, UPLOADED, TasksV1
+from f7tfs.cluster.translate import translated
+from f7tfs.firecrest.client_v1 import FirecrestV1
+from f7tfs.firecrest.s3 import ObjectStorage
+
+
+class Files(Protocol):
+    """What staging needs of the direct calls."""
+
+    @property
+    def system(self) -> str: ...
+    async def stat(self, path: str) -> Stat: ...
+    async def make_symlink(self, path: str, target: str) -> None: ...
+    async def rename(self, old: str, new: str) -> None: ...
+
+
+class StagingV1:
+    """Both directions, for one system."""
+
+    def __init__(
+        self,
+        files: Files,
+        client: FirecrestV1,
+        tasks: TasksV1,
+        scratch: Scratch,
+        storage: ObjectStorage,
+        *,
+        url_seconds: float,
+    ) -> None:
+        self._files = files
+        self._client = client
+        self._tasks = tasks
+        self._scratch = scratch
+        self._storage = storage
+        self._url_seconds = url_seconds
+
+    # -- from the cluster ------------------------------------------------------------------------
+
+    async def stage_out(self, path: str, progress: Progress) -> StagedObject:
+        """A copy of `path` in object storage, of the size that `stat` told."""
+        before = await self._files.stat(path)
+        if before.kind is Kind.DIRECTORY:
+            raise IsADirectory(path)
+        if before.kind is not Kind.FILE or before.size == 0:
+            raise Unsupported(f"{path}: only a regular file that is not empty can be staged")
+        async with self._plain(path) as source:
+            return await self._export(path, source, before.size, progress)
+
+    @asynccontextmanager
+    async def _plain(self, path: str) -> AsyncIterator[str]:
+        """A name of the same file that the server's upload command gets right: it does not quote."""
+        if is_plain(path):
+            yield path
+            return
+        async with self._scratch.temporary(path) as link:
+            await self._files.make_symlink(link.path, path)
+            yield link.path
+
+    async def _export(self, path: str, source: str, size: int, progress: Progress) -> StagedObject:
+        progress("queued", 0)
+        asked = time.time()
+        with translated(translate.v1):
+            task_id = await self._client.external_download(self._files.system, source)
+        progress("staging", 0)
+        bound = self._tasks.patience.transfer(size)
+        task = await self._tasks.until(task_id, frozenset({STAGED}), bound, f"staging {path}")
+        url = url_of(task)
+        with translated_storage():
+            found = await self._storage.size(url)
+        if found != size:
+            await self.release(StagedObject(path, url, size, 0.0, task_id))
+            raise Unavailable(f"{path}: it changed while it was staged ({found} bytes instead of {size})")
+        progress("finishing", size)
+        return StagedObject(path, url, size, asked + self._url_seconds - EARLY, task_id)
+
+    async def release(self, staged: StagedObject) -> None:
+        """Let the server forget a task; it is known to fail, and then nothing is lost but tidiness."""
+        if staged.handle:
+            await self._forget(staged.handle)
+
+    # -- to the cluster --------------------------------------------------------------------------
+
+    async def stage_in(self, path: str, source: Path, progress: Progress) -> None:
+        """Upload to a temporary, and rename it to `path` when it is whole."""
+        check_v1(path)
+        size = (await trio.Path(source).stat()).st_size
+        if size == 0:
+            raise Unsupported(f"{path}: an empty file cannot be staged")
+        await self._check_target(path)
+        async with self._scratch.temporary(path) as temporary:
+            await self._import(path, temporary.path, source, size, progress)
+            progress("finishing", size)
+            await self._files.rename(temporary.path, path)
+            temporary.gone = True
+
+    async def _check_target(self, path: str) -> None:
+        """What is found now need not be found after a long upload."""
+        try:
+            found = await self._files.stat(path)
+        except NotFound:
+            await self._files.stat(posixpath.dirname(path))
+            return
+        if found.kind is Kind.DIRECTORY:
+            raise IsADirectory(path)
+
+    async def _import(self, path: str, temporary: str, source: Path, size: int, progress: Progress) -> None:
+        progress("queued", 0)
+        what = f"uploading {path}"
+        name = posixpath.basename(temporary)
+        with translated(translate.v1):
+            task_id = await self._client.external_upload(self._files.system, name, temporary)
+        try:
+            bound = self._tasks.patience.transfer(size)
+            task = await self._tasks.until(task_id, frozenset({FORM_READY}), bound, what)
+            url, fields = form_of(task)
+            with translated_storage():
+                await self._storage.post_form(url, fields, name, source, Meter(progress, "transferring").moved)
+            progress("staging", size)
+            await self._tasks.until(task_id, frozenset({UPLOADED}), bound, what)
+        except BaseException:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 20):
+                await self._forget(task_id)
+            raise
+        arrived = (await self._files.stat(temporary)).size
+        if arrived != size:
+            raise RemoteFailure(f"{path}: {arrived} bytes of {size} have arrived")
+
+    async def _forget(self, task_id: str) -> None:
+        try:
+            with translated(translate.v1):
+                await self._client.invalidate(task_id)
+        except ClusterError:
+            return
+
+
+def url_of(task: Mapping[str, Any]) -> str:
+    """The presigned URL of a task at 117. Raises RemoteFailure."""
+    data = task.get("data")
+    if isinstance(data, Mapping) and isinstance(data.get("url"), str):
+        return str(data["url"])
+    raise RemoteFailure("the server tells no URL of the staged file")
+
+
+def form_of(task: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """URL and fields of the form of a task at 111. Raises RemoteFailure."""
+    try:
+        parameters = task["data"]["msg"]["parameters"]
+        return str(parameters["url"]), {str(key): str(value) for key, value in parameters["data"].items()}
+    except (KeyError, TypeError, AttributeError):
+        raise RemoteFailure("the server tells no form for the upload") from None

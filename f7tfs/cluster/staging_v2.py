@@ -1,0 +1,198 @@
+"""Staged transfers of v2: a job on the cluster copies between the file system and object storage.
+
+stage_out    [to a plain name] → POST → (object there?) → size right → clean
+stage_in     POST → PUT parts → complete → (temporary whole?) → mv job → (target right?) → clean
+
+The ingest job looks for its object once at its start, 0.5 to 3 s after the POST, and then once a minute: so the parts
+go out at once. It destroys `NAME.1` beside its target, and shows the target in pieces: so it writes to a private
+directory.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from f7tfs.cluster.errors import IsADirectory, NotFound, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.model import Kind, StagedObject, Stat
+from f7tfs.cluster.names import check_v2_job, is_plain
+from f7tfs.cluster.port import Progress
+from f7tfs.cluster.scratch import Scratch
+from f7tfs.cluster.storage import EARLY, Meter, translated_storage
+from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
+from f7tfs.firecrest.client_v2 import FirecrestV2
+from f7tfs.firecrest.s3 import ObjectStorage, Part
+
+
+class Files(Protocol):
+    """What staging needs of the direct calls."""
+
+    async def stat(self, path: str) -> Stat: ...
+    async def make_symlink(self, path: str, target: str) -> None: ...
+
+
+class StagingV2:
+    """Both directions, for one system."""
+
+    def __init__(
+        self,
+        files: Files,
+        client: FirecrestV2,
+        jobs: TransferJobs,
+        scratch: Scratch,
+        storage: ObjectStorage,
+        *,
+        url_seconds: float,
+    ) -> None:
+        self._files = files
+        self._client = client
+        self._jobs = jobs
+        self._scratch = scratch
+        self._storage = storage
+        self._url_seconds = url_seconds
+
+    # -- from the cluster ------------------------------------------------------------------------
+
+    async def stage_out(self, path: str, progress: Progress) -> StagedObject:
+        """A copy of `path` in object storage, of the size that `stat` told."""
+        before = await self._files.stat(path)
+        _check_source(path, before)
+        async with self._plain(path, before) as source:
+            return await self._export(path, source, before.size, progress)
+
+    @asynccontextmanager
+    async def _plain(self, path: str, before: Stat) -> AsyncIterator[str]:
+        """A name of the same content that the export job's script gets right: it does not quote."""
+        directory, name = posixpath.split(path)
+        if is_plain(path):
+            yield path
+        elif is_plain(name):
+            # A symlink may stand for a directory, but not for the file itself: the script would cut it.
+            async with self._scratch.temporary(path) as link:
+                await self._files.make_symlink(link.path, directory)
+                yield f"{link.path}/{name}"
+        else:
+            check_v2_job(path)
+            async with self._scratch.temporary(path) as copy:
+                await self._copy(path, copy.path, before.size)
+                yield copy.path
+
+    async def _copy(self, path: str, copy: str, size: int) -> None:
+        job = await self._jobs.start(self._client.transfer_cp, path, copy)
+        bound = self._jobs.patience.transfer(size)
+        await self._jobs.follow(job, lambda: self._has_size(copy, size), bound, f"copying {path}")
+        await self._jobs.clean(job)
+
+    async def _export(self, path: str, source: str, size: int, progress: Progress) -> StagedObject:
+        progress("queued", 0)
+        asked = time.time()
+        job = await self._jobs.start(self._client.transfer_download, source)
+        url = str(job.directives.get("downloadUrl") or "")
+        if not url:
+            raise Unsupported(f"{path}: this site does not stage files in object storage that speaks S3")
+        found: int | None = None
+
+        async def is_there() -> bool:
+            nonlocal found
+            with translated_storage():
+                found = await self._storage.size(url)
+            return found is not None
+
+        async with self._given_up(job):
+            await self._jobs.follow(job, is_there, self._jobs.patience.transfer(size), f"staging {path}")
+        progress("finishing", size)
+        await self._jobs.clean(job)
+        if found != size:
+            raise Unavailable(f"{path}: it changed while it was staged ({found} bytes instead of {size})")
+        return StagedObject(path, url, size, asked + self._url_seconds - EARLY, job.job_id)
+
+    # -- to the cluster --------------------------------------------------------------------------
+
+    async def stage_in(
+        self, path: str, source: Path, progress: Progress, rename: Callable[[str, str], Awaitable[None]]
+    ) -> None:
+        """Upload to a temporary, and move it to `path` when it is whole."""
+        check_v2_job(path)
+        size = (await trio.Path(source).stat()).st_size
+        if size == 0:
+            raise Unsupported(f"{path}: an empty file cannot be staged")
+        await self._check_target(path)
+        async with self._scratch.temporary(path) as temporary:
+            await self._import(path, temporary.path, source, size, progress)
+            progress("finishing", size)
+            await rename(temporary.path, path)
+            temporary.gone = True
+        if not await self._has_size(path, size):
+            raise RemoteFailure(f"{path}: the upload arrived, but the file there is not of {size} bytes")
+
+    async def _check_target(self, path: str) -> None:
+        """What is found now need not be found after a long upload."""
+        try:
+            found = await self._files.stat(path)
+        except NotFound:
+            await self._files.stat(posixpath.dirname(path))
+            return
+        if found.kind is Kind.DIRECTORY:
+            raise IsADirectory(path)
+
+    async def _import(self, path: str, temporary: str, source: Path, size: int, progress: Progress) -> None:
+        progress("queued", 0)
+        job = await self._jobs.start(self._client.transfer_upload, temporary, size)
+        async with self._given_up(job):
+            await self._put(path, job, source, size, progress)
+            bound = self._jobs.patience.transfer(size)
+            progress("staging", size)
+            await self._jobs.follow(job, lambda: self._has_size(temporary, size), bound, f"uploading {path}")
+        await self._jobs.clean(job)
+
+    async def _put(self, path: str, job: TransferJob, source: Path, size: int, progress: Progress) -> None:
+        urls = [str(url) for url in job.directives.get("partsUploadUrls") or []]
+        largest = int(job.directives.get("maxPartSize") or size)
+        parts = plan_parts(urls, largest, size)
+        if not parts:
+            raise Unsupported(f"{path}: this site does not stage files in object storage that speaks S3")
+        with translated_storage():
+            etags = await self._storage.put_parts(source, parts, Meter(progress, "transferring").moved)
+            await self._storage.complete(str(job.directives.get("completeUploadUrl") or ""), etags)
+
+    # -- both ------------------------------------------------------------------------------------
+
+    async def _has_size(self, path: str, size: int) -> bool:
+        try:
+            return (await self._files.stat(path)).size == size
+        except NotFound:
+            return False
+
+    @asynccontextmanager
+    async def _given_up(self, job: TransferJob) -> AsyncIterator[None]:
+        """A job whose transfer fails or is cancelled here would hold a node until its time limit."""
+        try:
+            yield
+        except BaseException:
+            await self._jobs.cancel(job)
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 20):
+                await self._jobs.clean(job)
+            raise
+
+
+def _check_source(path: str, before: Stat) -> None:
+    if before.kind is Kind.DIRECTORY:
+        raise IsADirectory(path)
+    if before.kind is not Kind.FILE or before.size == 0:
+        raise Unsupported(f"{path}: only a regular file that is not empty can be staged")
+
+
+def plan_parts(urls: list[str], largest: int, size: int) -> list[Part]:
+    """Which bytes go to which URL; empty where the URLs cannot take so many bytes."""
+    if not urls or largest < 1 or len(urls) * largest < size:
+        return []
+    return [
+        Part(url, start, min(start + largest, size))
+        for url, start in zip(urls, range(0, size, largest), strict=False)
+    ]

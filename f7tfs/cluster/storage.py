@@ -1,0 +1,70 @@
+"""What both versions share about object storage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from f7tfs.cluster.errors import NotFound, RemoteFailure, TimedOut, Unavailable
+from f7tfs.cluster.model import StagedObject
+from f7tfs.cluster.port import Progress
+from f7tfs.cluster.translate import one_line
+from f7tfs.firecrest import errors as firecrest
+from f7tfs.firecrest.s3 import ObjectStorage
+
+EARLY = 60.0
+"""A presigned URL is used no more so many seconds before its end."""
+
+_EXPIRED = frozenset({403, 404, 410})
+"""An expired signature is a 403."""
+
+
+@contextmanager
+def translated_storage() -> Iterator[None]:
+    """Errors of object storage leave this block as ClusterError."""
+    try:
+        yield
+    except firecrest.RequestTimedOut as error:
+        raise TimedOut(one_line(error.message)) from error
+    except firecrest.ConnectionFailed as error:
+        raise Unavailable(one_line(error.message)) from error
+    except firecrest.FirecrestException as error:
+        raise _refused(error) from error
+
+
+def _refused(error: firecrest.FirecrestException) -> Exception:
+    text = f"object storage answered {error.status}: {one_line(error.message)}"
+    if isinstance(error, firecrest.StorageDownloadException) and error.status in _EXPIRED:
+        return NotFound(text)
+    if error.status is not None and error.status >= 500:
+        return Unavailable(text)
+    return RemoteFailure(text)
+
+
+async def fetch(
+    storage: ObjectStorage, staged: StagedObject, start: int, stop: int, sink: Callable[[int, bytes], None]
+) -> None:
+    """Bytes [start, stop) of a staged object. Raises NotFound when it has expired."""
+    if time.time() >= staged.expires:
+        raise NotFound(f"{staged.path}: its staged copy has expired")
+    with translated_storage():
+        await storage.fetch(staged.url, start, min(stop, staged.size), sink)
+
+
+class Meter:
+    """Adds up what moves in one phase and tells the sum."""
+
+    def __init__(self, progress: Progress, phase: str) -> None:
+        self._progress = progress
+        self._phase = phase
+        self._done = 0
+
+    def moved(self, count: int) -> None:
+        """So many more bytes; fewer than none where an attempt failed."""
+        self._done += count
+        self._progress(self._phase, self._done)
+
+
+def no_progress(_phase: str, _done: int) -> None:
+    """For callers that do not want to know."""

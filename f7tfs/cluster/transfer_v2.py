@@ -1,0 +1,142 @@
+"""v2's transfer jobs: starting one, following it, and cleaning up after it.
+
+A job that failed ends COMPLETED, so its end proves nothing: what it was to do is looked at. The end of a job only
+tells that there is no use in waiting any longer; then its error log tells why.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from f7tfs.cluster import translate
+from f7tfs.cluster.diagnosis import errno_phrase
+from f7tfs.cluster.errors import AccountRequired, ClusterError, NotFound, RemoteFailure, TimedOut
+from f7tfs.cluster.jobs import state_of
+from f7tfs.cluster.patience import Patience, Poll
+from f7tfs.cluster.scratch import removed
+from f7tfs.cluster.site_v2 import SiteV2
+from f7tfs.cluster.translate import one_line, translated
+from f7tfs.firecrest.client_v2 import FirecrestV2
+
+logger = logging.getLogger(__name__)
+
+_ASK_SCHEDULER = 3
+"""Every so many looks at the file, one at the job: that costs the server five times as much."""
+_LAST_LOOKS = 3
+"""So often the file is looked at after the job's end: what it did may be seen late."""
+_MISSING = 3
+"""A new job may be unknown for a moment: only so many denials in a row are believed."""
+
+Look = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferJob:
+    """A job that was started, its two log files, and what else the server answered."""
+
+    job_id: str
+    logs: tuple[str, ...]
+    error_log: str
+    directives: Mapping[str, Any]
+
+
+class TransferJobs:
+    """Starts and follows the transfer jobs of one user on one system."""
+
+    def __init__(self, client: FirecrestV2, site: SiteV2, account: str | None, patience: Patience) -> None:
+        self._client = client
+        self._site = site
+        self._account = account
+        self.patience = patience
+        self.ids: set[str] = set()
+        """The jobs that were started here, which are nobody's business."""
+
+    async def start(self, method: Callable[..., Awaitable[dict[str, Any]]], *arguments: Any) -> TransferJob:
+        """Call `method` of the client, which submits a job. Raises Uncertain when the answer is lost."""
+        if self._site.needs_account and not self._account:
+            raise AccountRequired(
+                "this site's transfer jobs need an account: give --account or set FIRECREST_ACCOUNT"
+            )
+        with translated(translate.v2):
+            answer = await method(self._site.name, *arguments, self._account)
+            job = _job_of(answer)
+        self.ids.add(job.job_id)
+        return job
+
+    async def follow(self, job: TransferJob, look: Look, bound: float, what: str) -> None:
+        """Wait until `look` says that the job has done its work.
+
+        Raises what the job's error log tells when it has ended without, and TimedOut, having cancelled it.
+        """
+        poll = Poll(self.patience, bound, what)
+        missing = last_looks = 0
+        while not await look():
+            if last_looks:
+                last_looks += 1
+                if last_looks > _LAST_LOOKS:
+                    raise await self.failure(job, what)
+            elif poll.looks % _ASK_SCHEDULER == _ASK_SCHEDULER - 1:
+                state = await self._ended(job.job_id)
+                missing = missing + 1 if state is None else 0
+                last_looks = 1 if state or missing >= _MISSING else 0
+            try:
+                await poll.wait()
+            except TimedOut:
+                await self.cancel(job)
+                if await look():
+                    return
+                raise
+
+    async def _ended(self, job_id: str) -> bool | None:
+        """Whether a job has ended; None where the server does not know it."""
+        try:
+            with translated(translate.v2):
+                found = await self._client.job_info(self._site.name, job_id)
+                return bool(found) and state_of(str(found[0]["status"]["state"])).ended
+        except NotFound:
+            return None
+
+    async def failure(self, job: TransferJob, what: str) -> ClusterError:
+        """The error that a job's error log tells of."""
+        text = ""
+        try:
+            with translated(translate.v2):
+                text = (await self._client.download(self._site.name, job.error_log)).decode(errors="replace")
+        except ClusterError as error:
+            logger.debug("the log of job %s cannot be read: %s", job.job_id, error)
+        kind = errno_phrase(text) or RemoteFailure
+        told = one_line(text) or f"transfer job {job.job_id} ended without doing its work"
+        return kind(f"{what}: {told}")
+
+    async def clean(self, job: TransferJob) -> None:
+        """Remove the log files that each job leaves in the user's home."""
+
+        async def remove(path: str) -> None:
+            with translated(translate.v2):
+                await self._client.rm(self._site.name, path)
+
+        for log in job.logs:
+            await removed(remove, log)
+
+    async def cancel(self, job: TransferJob) -> None:
+        """Cancel a job whose work is not wanted any more; it may have ended by itself."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 20):
+            try:
+                with translated(translate.v2):
+                    await self._client.cancel(self._site.name, job.job_id)
+            except ClusterError as error:
+                logger.debug("job %s was not cancelled: %s", job.job_id, error)
+
+
+def _job_of(answer: Mapping[str, Any]) -> TransferJob:
+    job = answer["transferJob"]
+    logs = job.get("logs") or {}
+    paths = tuple(str(logs[key]) for key in ("outputLog", "errorLog") if logs.get(key))
+    return TransferJob(
+        str(job["jobId"]), paths, str(logs.get("errorLog", "")), dict(answer.get("transferDirectives") or {})
+    )

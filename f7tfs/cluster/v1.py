@@ -1,0 +1,97 @@
+"""The port over FirecREST v1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from f7tfs.cluster import archives, storage, translate
+from f7tfs.cluster.files_v1 import FilesV1
+from f7tfs.cluster.jobs_v1 import JobsV1
+from f7tfs.cluster.model import Job, JobFiles, JobRequest, StagedObject
+from f7tfs.cluster.names import check_v1
+from f7tfs.cluster.patience import Patience
+from f7tfs.cluster.port import Progress, Sink
+from f7tfs.cluster.scratch import Scratch
+from f7tfs.cluster.site_v1 import SiteV1
+from f7tfs.cluster.staging_v1 import StagingV1
+from f7tfs.cluster.tasks_v1 import TasksV1
+from f7tfs.cluster.translate import translated
+from f7tfs.firecrest.client_v1 import FirecrestV1
+from f7tfs.firecrest.s3 import ObjectStorage
+
+
+class ClusterV1(FilesV1):
+    """One system of a v1 site: the direct calls, and what takes tasks or object storage."""
+
+    def __init__(
+        self,
+        client: FirecrestV1,
+        object_storage: ObjectStorage,
+        site: SiteV1,
+        *,
+        account: str | None = None,
+        root_hint: str | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        super().__init__(client, site)
+        self._storage = object_storage
+        tasks = TasksV1(client, patience or Patience())
+        self._scratch = Scratch(self, root_hint)
+        self._jobs = JobsV1(self, client, tasks, account)
+        self._staging = StagingV1(self, client, tasks, self._scratch, object_storage, url_seconds=site.url_seconds)
+
+    # -- staging ---------------------------------------------------------------------------------
+
+    async def stage_out(self, path: str, progress: Progress | None = None) -> StagedObject:
+        """Two calls and the looks at the task; two more where the name is not plain."""
+        return await self._staging.stage_out(path, progress or storage.no_progress)
+
+    async def fetch(self, staged: StagedObject, start: int, stop: int, sink: Sink) -> None:
+        """No call of the API: object storage is asked."""
+        await storage.fetch(self._storage, staged, start, stop, sink)
+
+    async def release(self, staged: StagedObject) -> None:
+        """One call, which may fail without anybody being told."""
+        await self._staging.release(staged)
+
+    async def stage_in(self, path: str, source: Path, progress: Progress | None = None) -> None:
+        """Five calls and the looks at the task."""
+        await self._staging.stage_in(path, source, progress or storage.no_progress)
+
+    # -- archives --------------------------------------------------------------------------------
+
+    async def unpack(self, archive: Path, directory: str) -> None:
+        """Three calls."""
+        check_v1(directory)
+        async with archives.uploaded(self, self._scratch, archive, directory) as there:
+            with translated(translate.v1):
+                await self._client.extract(self.system, there, directory)
+
+    async def pack(self, directory: str, archive: Path) -> None:
+        """Three calls."""
+        check_v1(directory)
+
+        async def compress(target: str) -> None:
+            with translated(translate.v1):
+                await self._client.compress(self.system, directory, target)
+
+        await archives.downloaded(self, self._scratch, compress, directory, archive)
+
+    # -- scheduler -------------------------------------------------------------------------------
+
+    async def submit(self, request: JobRequest) -> str:
+        """One call where the script lies in its working directory, else three; and the looks at the task."""
+        return await self._jobs.submit(request)
+
+    async def jobs(self, ids: Sequence[str] | None = None) -> list[Job]:
+        """One or two calls, and the looks at their tasks."""
+        return await self._jobs.jobs(ids)
+
+    async def job_files(self, job_id: str) -> JobFiles:
+        """One call for the script, and one more where the job has not been seen yet."""
+        return await self._jobs.job_files(job_id)
+
+    async def cancel(self, job_id: str) -> None:
+        """One call, and the looks at its task."""
+        await self._jobs.cancel(job_id)
