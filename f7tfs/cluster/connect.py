@@ -52,8 +52,8 @@ async def connect(
     """One system of the site at `url`, for the time of the block.
 
     `api_version` is `1` or `2`; without it the site's list of systems tells. `account` is charged for transfer jobs,
-    and for batch jobs that name none. `root_hint` is the mounted directory: temporaries go there where the user has no
-    directory of his own. `escape_quotes` is false for v2 sites that quote paths themselves.
+    and for batch jobs that name none. `root_hint` is the mounted directory: temporaries go there where the user has
+    no directory of his own. `escape_quotes` is false for v2 sites that quote paths themselves.
     Raises NoSuchSystem, Unauthorized, Unavailable and other ClusterErrors. One call for v2, two for v1.
     """
     wanted = _checked(api_version)
