@@ -289,8 +289,12 @@ class Reintegration:
                 await self._send(change)
             except Refused as error:
                 await self._fail(change, error)
-            except (ClusterError, OSError) as error:
-                await self._put_off(change, error if isinstance(error, ClusterError) else Uncertain(str(error)))
+            except ClusterError as error:
+                await self._put_off(change, error)
+            except Exception as error:
+                # A defect, or the local disk: nothing in the background may end the mount, or give data up.
+                logger.exception("sending %s failed", change.node.path)
+                await self._put_off(change, Uncertain(str(error)))
             finally:
                 change.sending = False
                 self._tell()

@@ -1,0 +1,69 @@
+"""The planner's table: which route is taken for what."""
+
+from __future__ import annotations
+
+import pytest
+
+from f7tfs.cluster.model import Features, Kind, Limits
+from f7tfs.vfs.reintegration import NEW_FILE_MODE, mode_after
+from f7tfs.vfs.routes import ReadRoute, RenameRoute, WriteRoute, plan_read, plan_rename, plan_write
+
+LIMITS = Limits(direct_read=300, direct_write=500)
+V1 = Features(cheap_rename=True, empty_write=True, relative_symlink=True)
+V2 = Features(cheap_rename=False, empty_write=False, relative_symlink=False)
+
+
+@pytest.mark.parametrize(
+    ("size", "route"),
+    [(0, ReadRoute.NOTHING), (1, ReadRoute.DIRECT), (300, ReadRoute.DIRECT), (301, ReadRoute.STAGED)],
+)
+def test_a_read_takes_the_direct_route_up_to_the_limit(size: int, route: ReadRoute) -> None:
+    assert plan_read(size, LIMITS) is route
+
+
+@pytest.mark.parametrize(
+    ("size", "features", "route"),
+    [
+        (0, V1, WriteRoute.DIRECT),
+        (0, V2, WriteRoute.ARCHIVE),
+        (1, V2, WriteRoute.DIRECT),
+        (500, V1, WriteRoute.DIRECT),
+        (500, V2, WriteRoute.DIRECT),
+        (501, V1, WriteRoute.STAGED),
+        (501, V2, WriteRoute.STAGED),
+    ],
+)
+def test_a_write_takes_the_cheapest_route_that_carries_it(size: int, features: Features, route: WriteRoute) -> None:
+    assert plan_write(size, LIMITS, features) is route
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "features", "route"),
+    [
+        (Kind.FILE, 10**9, V1, RenameRoute.CALL),
+        (Kind.DIRECTORY, 4096, V1, RenameRoute.CALL),
+        (Kind.FILE, 0, V2, RenameRoute.REWRITE),
+        (Kind.FILE, 300, V2, RenameRoute.REWRITE),
+        (Kind.FILE, 301, V2, RenameRoute.JOB),
+        (Kind.DIRECTORY, 10, V2, RenameRoute.JOB),
+        (Kind.SYMLINK, 10, V2, RenameRoute.JOB),
+    ],
+)
+def test_a_rename_is_a_job_only_where_nothing_cheaper_will_do(
+    kind: Kind, size: int, features: Features, route: RenameRoute
+) -> None:
+    assert plan_rename(kind, size, LIMITS, features) is route
+
+
+@pytest.mark.parametrize(
+    ("route", "asked", "remote", "after"),
+    [
+        (WriteRoute.DIRECT, 0o600, None, NEW_FILE_MODE),
+        (WriteRoute.DIRECT, 0o600, 0o640, 0o640),
+        (WriteRoute.STAGED, 0o600, 0o600, NEW_FILE_MODE),
+        (WriteRoute.ARCHIVE, 0o755, None, 0o755),
+        (WriteRoute.ARCHIVE, 0o666, None, 0o644),
+    ],
+)
+def test_the_mode_after_an_upload_is_known(route: WriteRoute, asked: int, remote: int | None, after: int) -> None:
+    assert mode_after(route, asked, remote) == after
