@@ -18,6 +18,7 @@ _KEPT = 3
 _CHATTY = ("httpx", "httpcore", "hpack", "asyncio")
 
 _HIDDEN = "[redacted]"
+_NAMES = "client_secret|access_token|refresh_token|id_token|auth-token"
 _QUERY = r"[^\s\"'<>]*"
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
@@ -33,8 +34,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?", _HIDDEN),
         # As in a form, in JSON, in a header and in the repr of any of these.
         (
-            r"(\b\w*(?:client_secret|access_token|refresh_token|id_token|auth-token)"
-            r"(?:b?[\"']?\s*[=:]|b?[\"'],)\s*b?[\"']?)[^\s\"'&,;)}]+",
+            rf"(\b\w*(?:{_NAMES})(?:[\"']?\s*[=:]|[\"'],)\s*b?[\"']?)[^\s\"'&,;)}}]+",
             rf"\1{_HIDDEN}",
         ),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from f7tfs.cli.output import out
+from f7tfs.cli.output import count, out
 from f7tfs.cli.places import control_of
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
@@ -66,7 +67,24 @@ def stale() -> list[dict[str, Any]]:
 
 def _show(answer: dict[str, Any]) -> None:
     out.print(f"{answer['mountpoint']}: {answer.get('remote', '')}")
-    for name, value in answer.items():
-        if name not in {"mountpoint", "remote"}:
-            text = value if isinstance(value, str) else json.dumps(value)
-            out.print(f"    {name.replace('_', ' ')}: {text}")
+    for name, value in readable(answer).items():
+        out.print(f"    {name:16} {value}")
+
+
+def readable(answer: dict[str, Any]) -> dict[str, str]:
+    """What a person wants to know of one mount."""
+    if "problem" in answer:
+        return {"problem": answer["problem"]}
+    left = f"{count(answer['changes_left'], 'change')} ({answer['bytes_left'] / 2**20:.1f} MiB)"
+    if not answer["mounted"]:
+        left += ", being sent; unmounted already"
+    shown = {
+        "site": f"{answer['url']} as {answer['user']}" + ("" if answer["reachable"] else ", NOT REACHABLE now"),
+        "since": datetime.fromtimestamp(answer["since"]).astimezone().isoformat(" ", "seconds"),
+        "to be sent": left,
+        "API calls": str(sum(answer["calls"].values())),
+        "cached": f"{answer['cache_bytes'] / 2**20:.1f} MiB in {answer['state_directory']}",
+        "process": str(answer["pid"]),
+    }
+    failed = [f"{each['path']}: {each['error']}" for each in answer["failed"]]
+    return shown | ({"FAILED": "; ".join(failed)} if failed else {})

@@ -10,12 +10,12 @@ from f7tfs.config.private import ConfigError
 from f7tfs.config.settings import WRITE_MODES, Settings, WriteMode
 
 
-def api_version(text: str) -> int:
-    """The major version: 2, v2 and 2.3.1 are 2."""
+def api_version(text: str) -> str:
+    """The major version: 2, v2 and 2.3.1 are `2`."""
     found = re.fullmatch(r"v?([12])(\.\d+)*", text.strip(), re.IGNORECASE)
     if not found:
         raise ConfigError(f"no such API version: {text!r} (1 or 2)")
-    return int(found[1])
+    return found[1]
 
 
 def _text(value: object) -> str:

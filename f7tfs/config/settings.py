@@ -26,7 +26,7 @@ class Settings:
     token_command: str | None = None
     system: str | None = None
     path: str | None = None
-    api_version: int | None = None
+    api_version: str | None = None
     account: str | None = None
     read_only: bool | None = None
     allow_other: bool | None = None
@@ -86,7 +86,7 @@ class MountSettings:
     system: str
     path: str | None
     """Absolute and normal; None is the user's own directory on the system's default file system."""
-    api_version: int | None = None
+    api_version: str | None = None
     account: str | None = None
     options: MountOptions = MountOptions()
 

@@ -130,8 +130,8 @@ def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
 def fuse_options(options: config.MountOptions, remote: str) -> FuseOptions:
     """The adapter's part of the settings."""
     return FuseOptions(
-        # What `df` and `mount` show. A comma would end the option.
-        fsname=remote.replace(",", "\\,"),
+        # What `df` and `mount` show.
+        fsname=remote,
         allow_other=options.allow_other,
         read_only=options.read_only,
         uid=options.uid,

@@ -43,6 +43,8 @@ def one_line(error: BaseException, settings: MountSettings) -> str | None:
         for leaf in found:
             if isinstance(leaf, kind):
                 return _line(template.format(url=settings.url, remote=remote, error=leaf))
+    if any(isinstance(leaf, RuntimeError) and "fuse_session" in str(leaf) for leaf in found):
+        return "no FUSE: the kernel refused the mount; the log says more (in a container: --cap-add SYS_ADMIN)"
     return None
 
 
