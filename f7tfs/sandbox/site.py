@@ -6,9 +6,11 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from f7tfs.sandbox.coreutils.archive import Archiver
 from f7tfs.sandbox.coreutils.change import Changer
 from f7tfs.sandbox.coreutils.content import Quota, Reader
 from f7tfs.sandbox.coreutils.listing import Lister
+from f7tfs.sandbox.coreutils.transfer import Mover
 from f7tfs.sandbox.faults import Calls, Faults
 from f7tfs.sandbox.identity import Identity
 from f7tfs.sandbox.root import Root
@@ -38,7 +40,9 @@ class Site:
         )
         self.reader = Reader(self.root, limit=settings.max_ops_file_size, seconds=settings.command_seconds)
         self.changer = Changer(self.root, self.identity)
+        self.mover = Mover(self.root)
         self.quota = Quota()
+        self.archiver = Archiver(self.root, self.identity, self.quota, settings.command_seconds)
         self.tokens = Tokens(settings, self.client_secret)
         self.faults = Faults()
         self.calls = Calls()

@@ -281,6 +281,52 @@ async def rm(site: Site, request: Request) -> Response:
     return Response(None, 204, None, "application/json")
 
 
+async def rename(site: Site, request: Request) -> Response:
+    check_machine(site, request, "rename")
+    form = await form_values(request)
+    source, target = path_of(site, form, "sourcePath", "rename"), path_of(site, form, "targetPath", "rename")
+    await run_command(site, "rename", site.mover.move, source, target)
+    return answer({"description": "Success to rename file.", "output": ""})
+
+
+async def copy(site: Site, request: Request) -> Response:
+    check_machine(site, request, "copy")
+    form = await form_values(request)
+    source, target = path_of(site, form, "sourcePath", "copy"), path_of(site, form, "targetPath", "copy")
+    await run_command(site, "copy", site.mover.copy, source, target)
+    return answer({"description": "Success to copy file.", "output": ""}, 201)
+
+
+async def compress(site: Site, request: Request) -> Response:
+    check_machine(site, request, "compress")
+    form = await form_values(request)
+    source, target = path_of(site, form, "sourcePath", "compress"), path_of(site, form, "targetPath", "compress")
+    follow = flag(form, "dereference")
+    await run_command(site, "compress", lambda: site.archiver.compress(source, target, dereference=follow))
+    return answer({"description": "Success to compress file.", "output": ""}, 201)
+
+
+def archive_kind(name: str, kind: str | None) -> str | None:
+    """How an archive is to be unpacked, by its extension or the one given (with its dot); None: not at all."""
+    extensions = {".tar": "none", ".gz": "gzip", ".tgz": "gzip", ".bz2": "bzip2", ".zip": "zip"}
+    extension = kind if kind and kind != "auto" else "." + name.rpartition(".")[2]
+    return extensions.get(extension)
+
+
+async def extract(site: Site, request: Request) -> Response:
+    check_machine(site, request, "extract")
+    form = await form_values(request)
+    source, target = path_of(site, form, "sourcePath", "extract"), path_of(site, form, "targetPath", "extract")
+    kind = archive_kind(source, form.get("type"))
+    if kind is None:
+        raise refused("extract", f"Unsupported file format in {source}.")
+    if kind == "zip":
+        await run_command(site, "extract", site.archiver.unzip, source, target)
+    else:
+        await run_command(site, "extract", lambda: site.archiver.extract(source, target, compression=kind))
+    return answer({"description": "Success to extract file.", "output": ""}, 201)
+
+
 def routes(site: Site) -> list[Route]:
     table = [
         ("GET", "ls", ls),
@@ -298,5 +344,9 @@ def routes(site: Site) -> list[Route]:
         ("PUT", "chmod", chmod),
         ("PUT", "chown", chown),
         ("DELETE", "rm", rm),
+        ("PUT", "rename", rename),
+        ("POST", "copy", copy),
+        ("POST", "compress", compress),
+        ("POST", "extract", extract),
     ]
     return [Route(f"/utilities/{name}", endpoint(site, handler), methods=[method]) for method, name, handler in table]

@@ -15,7 +15,7 @@ from f7tfs.sandbox.coreutils.listing import Line, ListOptions
 from f7tfs.sandbox.quoting import single_quoted
 from f7tfs.sandbox.site import Site
 from f7tfs.sandbox.v2.envelope import ApiError, base_headers, endpoint, invalid, no_content, run_command, success
-from f7tfs.sandbox.v2.parameters import body_path, flag, query_bool, query_int, query_path, required
+from f7tfs.sandbox.v2.parameters import body_path, compression, flag, query_bool, query_int, query_path, required
 
 
 def entry(line: Line) -> dict[str, str | None]:
@@ -189,6 +189,25 @@ async def chown(site: Site, request: Request) -> Response:
     return success({"output": entry(await run_command(site, work))})
 
 
+async def compress(site: Site, request: Request) -> Response:
+    raw, body = await body_path(site.settings, request)
+    source, target = single_quoted(raw), single_quoted(required(body, "targetPath"))
+    follow, pattern, kind = flag(body, "dereference"), body.get("matchPattern"), compression(body)
+    await run_command(
+        site,
+        lambda: site.archiver.compress(source, target, compression=kind, dereference=follow, pattern=pattern),
+    )
+    return no_content()
+
+
+async def extract(site: Site, request: Request) -> Response:
+    raw, body = await body_path(site.settings, request)
+    source, target = single_quoted(raw), single_quoted(required(body, "targetPath"))
+    kind = compression(body)
+    await run_command(site, lambda: site.archiver.extract(source, target, compression=kind))
+    return no_content()
+
+
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name, "")
     if not isinstance(value, str):
@@ -212,6 +231,8 @@ def routes(site: Site) -> list[Route]:
         ("POST", "symlink", symlink),
         ("PUT", "chmod", chmod),
         ("PUT", "chown", chown),
+        ("POST", "compress", compress),
+        ("POST", "extract", extract),
     ]
     return [
         Route(f"/filesystem/{{system}}/ops/{name}", endpoint(site, handler), methods=[method])

@@ -63,6 +63,14 @@ def flag(body: dict[str, Any], name: str) -> bool:
     return value if isinstance(value, bool) else str(value).lower() in TRUE
 
 
+def compression(body: dict[str, Any]) -> str:
+    """One of none, bzip2, gzip, xz."""
+    kind = body.get("compression", "gzip")
+    if kind not in {"none", "bzip2", "gzip", "xz"}:
+        raise invalid("body", "compression", "Input should be 'none', 'bzip2', 'gzip' or 'xz'", kind)
+    return str(kind)
+
+
 def check_path(settings: SandboxSettings, path: str) -> None:
     """A path must be absolute and below one of the file systems, once it is normalised."""
     if not path.startswith("/"):
