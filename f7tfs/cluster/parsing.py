@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
@@ -74,17 +75,19 @@ def entry_of(item: Any, modified_key: str, target_key: str) -> Entry | None:
         return None
     try:
         name, exact = unescape(str(item["name"]))
+        permissions = str(item["permissions"])
         target, _ = unescape(str(item.get(target_key) or ""))
         return Entry(
             name=name,
             kind=Kind(str(item["type"])),
-            mode=mode_of(str(item["permissions"])),
+            mode=mode_of(permissions),
             user=str(item["user"]),
             group=str(item["group"]),
             size=int(item["size"]),
             modified=str(item[modified_key]),
             link_target=target,
             exact=exact,
+            acl=permissions[9:10] == "+",
         )
     except (KeyError, ValueError):
         return None
@@ -107,18 +110,7 @@ def _relative(entry: Entry, path: str) -> Entry:
     # v1 gives names that begin with a slash when the path asked for ended with one.
     if not entry.name.startswith("/"):
         return entry
-    name = entry.name.removeprefix(path.rstrip("/")).lstrip("/")
-    return Entry(
-        name,
-        entry.kind,
-        entry.mode,
-        entry.user,
-        entry.group,
-        entry.size,
-        entry.modified,
-        entry.link_target,
-        entry.exact,
-    )
+    return replace(entry, name=entry.name.removeprefix(path.rstrip("/")).lstrip("/"))
 
 
 def lists_itself(items: list[Any], path: str) -> bool:
