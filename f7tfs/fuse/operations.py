@@ -20,6 +20,7 @@ from f7tfs.vfs.shown import show
 from f7tfs.vfs.virtual import VirtualFile
 
 LONGEST_NAME = 255
+DOTS = frozenset({".", ".."})
 
 
 class Operations(pyfuse3.Operations):
@@ -94,7 +95,9 @@ class Operations(pyfuse3.Operations):
             name, inode = entries[index]
             if not pyfuse3.readdir_reply(token, FileNameT(os.fsencode(name)), self._entry(inode), index + 1):
                 break
-            inode.lookups += 1
+            if name not in DOTS:
+                # The kernel gives no lookup back for the dots, since it takes none.
+                inode.lookups += 1
 
     @guarded
     async def releasedir(self, fh: FileHandleT) -> None:

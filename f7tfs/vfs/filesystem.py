@@ -139,12 +139,14 @@ class Filesystem:
 
     async def opendir(self, inode: Inode) -> int:
         """A handle to a directory as it is now."""
+        entries: list[tuple[str, Inode]] = [(".", inode), ("..", inode)]
         if isinstance(inode, VirtualDirectory):
-            entries = await inode.entries()
+            entries += await inode.entries()
         else:
             directory = _directory(inode)
             await self.metadata.ensure_listed(directory)
-            entries = [(name, child) for name, child in directory.children.items() if self._visible(name)]
+            entries[1] = ("..", directory.parent or directory)
+            entries += [(name, child) for name, child in directory.children.items() if self._visible(name)]
         return self._handles.add(DirectoryHandle(inode=inode, entries=entries))
 
     def _visible(self, name: str) -> bool:

@@ -1,0 +1,170 @@
+"""Real mounts, made by the command line as a user makes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from f7tfs.sandbox.process import SandboxProcess
+
+PATIENCE = 60.0
+APIS = ("v2", "v1")
+
+
+@dataclass
+class Mount:
+    """A mounted home of the sandbox's user. `path`: where it is mounted; `remote`: the real directory behind it."""
+
+    sandbox: SandboxProcess
+    api: str
+    path: Path
+    state: Path
+    remote: Path
+    options: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
+    source: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def env(self) -> dict[str, str]:
+        info = self.sandbox.info
+        settings = {
+            "FIRECREST_URL": info.url_v2 if self.api == "v2" else info.url_v1,
+            "FIRECREST_CLIENT_ID": info.client_id,
+            "FIRECREST_CLIENT_SECRET": info.client_secret,
+            "AUTH_TOKEN_URL": info.token_url,
+            "FIRECREST_SYSTEM": info.system,
+            "HOME": str(self.state),
+            "XDG_STATE_HOME": str(self.state / "state"),
+            "XDG_CONFIG_HOME": str(self.state / "config"),
+            "XDG_RUNTIME_DIR": str(self.state / "run"),
+        }
+        return {**os.environ, **settings, **self.environment}
+
+    def f7tfs(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line."""
+        command = [*self.prefix, sys.executable, "-m", "f7tfs", *arguments]
+        return subprocess.run(command, env=self.env(), capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    def mount(self) -> None:
+        (self.state / "run").mkdir(mode=0o700, exist_ok=True)
+        source = self.source or f"{self.sandbox.info.system}:"
+        done = self.f7tfs("mount", source, str(self.path), "--debug", *self.options)
+        assert done.returncode == 0, done.stderr
+
+    def umount(self) -> subprocess.CompletedProcess[str]:
+        return self.f7tfs("umount", str(self.path))
+
+    def abandon(self) -> None:
+        """Whatever state it is in, it is gone after this."""
+        if os.path.ismount(self.path) or self.stale():
+            self.umount()
+        if os.path.ismount(self.path) or self.stale():
+            subprocess.run(["fusermount3", "-uqz", str(self.path)], check=False)
+
+    def stale(self) -> bool:
+        try:
+            self.path.stat()
+        except OSError:
+            return True
+        return False
+
+    def run(self, *command: str, timeout: float = PATIENCE) -> str:
+        """Run a program in the mount; returns what it printed, and fails the test where it failed."""
+        done = self.attempt(*command, timeout=timeout)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}\n{self.log()[-6000:]}"
+        return done.stdout
+
+    def attempt(self, *command: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.prefix, *command],
+            cwd=self.path,
+            env=self.env(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def sh(self, script: str, timeout: float = PATIENCE) -> str:
+        return self.run("bash", "-euc", script, timeout=timeout)
+
+    def log(self) -> str:
+        logs = sorted(self.state.rglob("*.log"))
+        return "\n".join(log.read_text(errors="replace") for log in logs)
+
+    def calls(self) -> int:
+        """API calls since `forget_calls`, token requests left out."""
+        return sum(count for route, count in self.sandbox.calls().items() if "token" not in route)
+
+    def inside(self, path: Path) -> Mount:
+        """The same mount, seen from a directory below."""
+        below = path.relative_to(self.path)
+        return Mount(
+            self.sandbox, self.api, path, self.state, self.remote / below, self.options, self.prefix, self.source
+        )
+
+
+def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Poll until something holds; fails the test where it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session", params=APIS)
+def session_mount(
+    request: pytest.FixtureRequest, sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mount]:
+    """One mount for each API version, for all tests that need nothing special."""
+    base = tmp_path_factory.mktemp(f"mount-{request.param}")
+    (base / "mnt").mkdir()
+    mount = Mount(sandbox_process, request.param, base / "mnt", base, sandbox_process.home)
+    mount.mount()
+    yield mount
+    left = mount.umount()
+    mount.abandon()
+    assert left.returncode == 0, left.stderr
+
+
+@pytest.fixture
+def mount(session_mount: Mount, sandbox: SandboxProcess, request: pytest.FixtureRequest) -> Mount:
+    """A fresh directory of the session's mount."""
+    name = f"{session_mount.api}-{time.time_ns()}"
+    (session_mount.path / name).mkdir()
+    sandbox.reset_calls()
+    return session_mount.inside(session_mount.path / name)
+
+
+@pytest.fixture
+def new_mount(
+    start_sandbox: Callable[..., SandboxProcess], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Mount]]:
+    """Mounts with a sandbox and options of their own."""
+    with contextlib.ExitStack() as stack:
+
+        def make(
+            api: str,
+            *options: str,
+            settings: Mapping[str, object] | None = None,
+            source: str = "",
+            prefix: tuple[str, ...] = (),
+            environment: Mapping[str, str] | None = None,
+            sandbox: SandboxProcess | None = None,
+        ) -> Mount:
+            base = tmp_path_factory.mktemp(f"mount-{api}")
+            (base / "mnt").mkdir()
+            sandbox = sandbox or start_sandbox(**(settings or {}))
+            mount = Mount(sandbox, api, base / "mnt", base, sandbox.home, options, prefix, source, environment or {})
+            stack.callback(mount.abandon)
+            return mount
+
+        yield make

@@ -1,0 +1,128 @@
+"""The `.jobs` directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.mounted.conftest import PATIENCE, Mount, wait_until
+
+SCRIPT = """#!/bin/bash
+#SBATCH --time=00:05:00
+echo "hello from job $SLURM_JOB_ID"
+pwd
+echo oops >&2
+cat input
+"""
+
+
+def the_job(mount: Mount) -> str:
+    """The id of the job that was submitted last."""
+    return os.readlink(mount.path / ".jobs/last")
+
+
+def state(mount: Mount, job: str) -> str:
+    return (mount.path / ".jobs" / job / "status").read_text().split("\t")[0]
+
+
+def test_a_dropped_script_is_submitted_and_its_output_read(mount: Mount, tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text(SCRIPT)
+    (mount.path / "input").write_text("what was written just before\n")
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    job = the_job(mount)
+    assert job in mount.run("ls", ".jobs").split()
+    wait_until(lambda: state(mount, job) == "COMPLETED")
+    output = mount.run("cat", f".jobs/{job}/stdout")
+    assert f"hello from job {job}\n" in output
+    assert "what was written just before\n" in output
+    assert mount.run("cat", f".jobs/{job}/script").startswith("#!/bin/bash\n")
+    info = json.loads(mount.run("cat", f".jobs/{job}/info.json"))
+    assert info["state"] == "COMPLETED"
+    assert info["exit_code"] == 0
+    assert "oops" in mount.run("cat", f".jobs/{job}/stderr")
+
+
+def test_the_working_directory_is_the_one_the_script_was_dropped_in(mount: Mount) -> None:
+    mount.sh("mkdir project; printf '#!/bin/bash\\necho made > here\\n' > project/.jobs/make")
+    job = the_job(mount)
+    wait_until(lambda: state(mount, job) == "COMPLETED")
+    assert (mount.remote / "project/here").read_text() == "made\n"
+
+
+def test_jobs_are_not_listed_in_any_directory(mount: Mount) -> None:
+    mount.sh("mkdir d; test -d .jobs; test -d d/.jobs")
+    assert os.listdir(mount.path) == ["d"]
+    assert mount.run("find", ".").split() == [".", "./d"]
+
+
+def test_several_writers_make_one_job(mount: Mount) -> None:
+    before = set(os.listdir(mount.path / ".jobs"))
+    mount.sh("{ echo '#!/bin/bash'; cat /dev/null; sleep 0.3; echo 'echo all of it'; } > .jobs/many")
+    new = {name for name in os.listdir(mount.path / ".jobs") if name not in before and name != "last"}
+    assert len(new) == 1
+    job = new.pop()
+    wait_until(lambda: state(mount, job) == "COMPLETED")
+    assert "all of it" in mount.run("cat", f".jobs/{job}/stdout")
+
+
+def test_a_script_without_its_first_line_is_refused_with_the_reason(mount: Mount) -> None:
+    failed = mount.attempt("bash", "-c", "cp /etc/hostname .jobs/notascript")
+    assert failed.returncode != 0
+    assert "Invalid argument" in failed.stderr
+    assert "#!" in mount.run("cat", ".jobs/notascript.err")
+
+
+def test_the_schedulers_own_words_are_kept(mount: Mount, tmp_path: Path) -> None:
+    (tmp_path / "bad.sh").write_text("#!/bin/bash\n#SBATCH --partition=nosuch\necho no\n")
+    failed = mount.attempt("cp", str(tmp_path / "bad.sh"), ".jobs/")
+    assert failed.returncode != 0
+    assert "partition" in mount.run("cat", ".jobs/bad.sh.err")
+    (tmp_path / "bad.sh").write_text("#!/bin/bash\necho yes\n")
+    mount.run("cp", str(tmp_path / "bad.sh"), ".jobs/")
+    assert "bad.sh.err" not in os.listdir(mount.path / ".jobs")
+
+
+@pytest.mark.parametrize("command", ["rmdir", "rm -r"])
+def test_removing_the_directory_of_a_job_cancels_it(mount: Mount, command: str) -> None:
+    mount.sh("printf '#!/bin/bash\\nsleep 300\\necho not reached > survived\\n' > .jobs/long")
+    job = the_job(mount)
+    wait_until(lambda: state(mount, job) == "RUNNING")
+    mount.run(*command.split(), f".jobs/{job}")
+    assert job not in os.listdir(mount.path / ".jobs")
+    mount.sandbox.reset_calls()
+    deadline = time.monotonic() + PATIENCE
+    while running_processes(mount) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not running_processes(mount)
+    assert not (mount.remote / "survived").exists()
+
+
+def running_processes(mount: Mount) -> list[str]:
+    """Processes whose working directory is this test's directory on the cluster."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                os.readlink(process / "cwd").endswith(f"/{mount.remote.name}")
+                and "sleep" in (process / "cmdline").read_text()
+            ):
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_a_failed_job_shows_its_exit_code(mount: Mount) -> None:
+    mount.sh("printf '#!/bin/bash\\nexit 7\\n' > .jobs/fails")
+    job = the_job(mount)
+    wait_until(lambda: state(mount, job) == "FAILED")
+    assert (mount.path / ".jobs" / job / "status").read_text().split("\t")[1] == "7"
+
+
+def test_nothing_else_can_be_done_in_jobs(mount: Mount) -> None:
+    for attempt in (["mkdir", ".jobs/d"], ["mv", ".jobs", "x"], ["rmdir", ".jobs"], ["mkdir", ".jobs"]):
+        assert mount.attempt(*attempt).returncode != 0
