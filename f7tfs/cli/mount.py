@@ -37,7 +37,9 @@ def mount(
         str,
         typer.Argument(metavar="SYSTEM:/PATH", help="`SYSTEM:` is your own directory there; or a profile's name."),
     ],
-    mountpoint: Annotated[Path, typer.Argument(help="An empty directory.")],
+    mountpoint: Annotated[
+        Path, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="An empty directory to mount it on.")
+    ],
     url: Annotated[str | None, typer.Option(help="The site's FirecREST URL (FIRECREST_URL).")] = None,
     api: Annotated[
         str | None, typer.Option("--api-version", help="1 or 2; found out if not given (FIRECREST_API_VERSION).")

@@ -14,7 +14,9 @@ from f7tfs.mount.runtime import control_socket
 _SECONDS = 120.0
 
 
-def refresh(path: Annotated[Path, typer.Argument(help="A directory or file in a mount.")]) -> None:
+def refresh(
+    path: Annotated[Path, typer.Argument(parser=Path, metavar="PATH", help="A directory or file in a mount.")],
+) -> None:
     """Forget what is known of a path, so that the next look shows what is on the cluster now."""
     mountpoint, inside = mount_and_path(path)
     ask(control_socket(mountpoint), "refresh", timeout=_SECONDS, path=inside)

@@ -21,7 +21,9 @@ _SECONDS = 10.0
 
 
 def status(
-    mountpoint: Annotated[Path | None, typer.Argument(help="One mount; all of yours if not given.")] = None,
+    mountpoint: Annotated[
+        Path | None, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="All of yours if not given.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show what is mounted and what is still to be sent."""

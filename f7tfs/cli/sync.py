@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from f7tfs.cli.arguments import OneMountpoint
 from f7tfs.cli.output import count, drain_progress
 from f7tfs.cli.places import control_of
 from f7tfs.mount.ask import ask
@@ -16,7 +16,7 @@ _SILENCE_SECONDS = 120.0
 
 
 def sync(
-    mountpoint: Annotated[Path | None, typer.Argument(help="Not needed where there is one mount only.")] = None,
+    mountpoint: OneMountpoint = None,
     wait: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Wait no longer than this.")] = None,
 ) -> None:
     """Wait until the cluster has every change that was made in a mount."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from f7tfs.cli.arguments import Mountpoint
 from f7tfs.cli.output import count, drain_progress, err
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
@@ -22,7 +23,7 @@ _END_SECONDS = 30.0
 
 
 def umount(
-    mountpoint: Annotated[Path, typer.Argument(help="Where it is mounted.")],
+    mountpoint: Mountpoint,
     lazy: Annotated[
         bool,
         typer.Option("--lazy", "-z", help="At once, even if in use; what was written is sent in the background."),

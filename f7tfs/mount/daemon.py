@@ -6,7 +6,8 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +15,13 @@ import trio
 
 from f7tfs import config
 from f7tfs.cluster.connect import connect
+from f7tfs.cluster.errors import NotFound
 from f7tfs.cluster.port import Cluster
 from f7tfs.firecrest.auth import Authorization, ClientCredentials, TokenCommand
 from f7tfs.fuse.serve import FuseOptions, serve
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.lock import exclusive
+from f7tfs.mount.probe import require_site
 from f7tfs.mount.runtime import control_socket, state_base
 from f7tfs.mount.session import Session
 from f7tfs.mount.state import Origin, locked_state
@@ -58,38 +61,53 @@ class _Ready:
 async def _connect_and_serve(
     settings: config.MountSettings, mountpoint: Path, address: Path, on_ready: Callable[[str], None]
 ) -> int:
-    async with connect(
-        settings.url,
-        authorization_for(settings.credentials),
-        settings.system,
-        api_version=settings.api_version,
-        account=settings.account,
-        root_hint=settings.path,
-    ) as cluster:
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(connected(settings))
         identity = await cluster.identity()
         root = settings.path or await home_directory(cluster, identity.user)
         origin = Origin(settings.url, cluster.system, identity.user, root)
         remote = f"{origin.system}:{origin.root}"
-        with locked_state(settings.options.cache_dir or state_base(), origin, mountpoint) as state:
-            async with open_filesystem(cluster, root, vfs_options(settings, state)) as filesystem:
-                session = Session(
-                    filesystem,
-                    partial(serve, filesystem, mountpoint, fuse_options(settings.options, remote)),
-                    mountpoint=mountpoint,
-                    control_socket=address,
-                    drain_seconds=settings.options.drain_timeout,
-                    root=root,
-                    about={
-                        "mountpoint": str(mountpoint),
-                        "remote": remote,
-                        "url": settings.url,
-                        "user": origin.user,
-                        "pid": os.getpid(),
-                        "since": time.time(),
-                        "state_directory": str(state),
-                    },
-                )
-                return await session.run(partial(_tell_ready, on_ready, remote, mountpoint))
+        base = settings.options.cache_dir or state_base()
+        state = stack.enter_context(locked_state(base, origin, mountpoint))
+        filesystem = await stack.enter_async_context(open_filesystem(cluster, root, vfs_options(settings, state)))
+        session = Session(
+            filesystem,
+            partial(serve, filesystem, mountpoint, fuse_options(settings.options, remote)),
+            mountpoint=mountpoint,
+            control_socket=address,
+            drain_seconds=settings.options.drain_timeout,
+            root=root,
+            about={
+                "mountpoint": str(mountpoint),
+                "remote": remote,
+                "url": settings.url,
+                "user": origin.user,
+                "pid": os.getpid(),
+                "since": time.time(),
+                "state_directory": str(state),
+            },
+        )
+        return await session.run(partial(_tell_ready, on_ready, remote, mountpoint))
+
+
+@asynccontextmanager
+async def connected(settings: config.MountSettings) -> AsyncIterator[Cluster]:
+    """The system that is to be mounted from. Raises MountError where there is no site, or no FirecREST."""
+    await require_site(settings.url)
+    async with AsyncExitStack() as stack:
+        connection = connect(
+            settings.url,
+            authorization_for(settings.credentials),
+            settings.system,
+            api_version=settings.api_version,
+            account=settings.account,
+            root_hint=settings.path,
+        )
+        try:
+            cluster = await stack.enter_async_context(connection)
+        except NotFound as error:
+            raise MountError(f"there is no FirecREST at {settings.url}: {error}") from error
+        yield cluster
 
 
 def _tell_ready(on_ready: Callable[[str], None], remote: str, mountpoint: Path) -> None:

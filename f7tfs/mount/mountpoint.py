@@ -45,7 +45,8 @@ def _require_free(path: Path) -> None:
 def is_stale(path: Path) -> bool:
     """Whether a FUSE mount is there whose daemon has gone ("Transport endpoint is not connected")."""
     try:
-        path.lstat()
+        # The kernel may answer lstat by itself, but this only its daemon can.
+        os.statvfs(path)
     except OSError as error:
         return error.errno == errno.ENOTCONN
     return False
