@@ -28,8 +28,9 @@ def raw_filename(name: str) -> str:
 
 
 def extended_filename(name: str) -> str:
-    """`filename`, or for other than ASCII `filename*` of RFC 5987: what FirecREST v1 reads exactly."""
-    return raw_filename(name) if name.isascii() else f"filename*=utf-8''{quote(name, safe='')}"
+    """`filename`, and for other than ASCII also `filename*` of RFC 5987: what FirecREST v1 reads exactly."""
+    raw = raw_filename(name)
+    return raw if name.isascii() else f"{raw}; filename*=utf-8''{quote(name, safe='')}"
 
 
 def form(fields: Mapping[str, str], filename: str, field: str = "file", boundary: str | None = None) -> Form:
