@@ -91,9 +91,14 @@ class Reintegration:
         change = node.change
         if change is None or change.state == "failed" or node.unlinked:
             return
-        await self._make_ready(change)
-        if self._waits_for_cluster(change):
-            await self._send_or_keep(change)
+        # Claimed before anybody is told, so that the background does not send it too.
+        change.sending = foreground = self._waits_for_cluster(change)
+        try:
+            await self._make_ready(change)
+            if foreground:
+                await self._send_or_keep(change)
+        finally:
+            change.sending = change.sending and not foreground
 
     async def _make_ready(self, change: Change) -> None:
         if change.state != "ready":
@@ -129,8 +134,9 @@ class Reintegration:
             return
         if change.state == "failed" and change.error is not None:
             raise change.error
-        await self._make_ready(change)
+        change.sending = True
         try:
+            await self._make_ready(change)
             await self._send(change, even_open=True)
         except Refused as error:
             await self._fail(change, error)
@@ -138,6 +144,8 @@ class Reintegration:
         except ClusterError as error:
             await self._put_off(change, error)
             raise
+        finally:
+            change.sending = False
 
     async def abandon(self, node: File) -> None:
         """The file was removed: what was not sent need not be. The caller holds the node's lock."""
@@ -163,14 +171,14 @@ class Reintegration:
 
     async def _send(self, change: Change, *, even_open: bool = False) -> None:
         async with change.node.lock:
-            if change.row not in self.changes or (change.state == "open" and not even_open):
+            if change.row not in self.changes or (change.state != "ready" and not even_open):
                 return
-            change.sending = change.content.frozen = True
+            change.content.frozen = True
             try:
                 path = await self._target(change)
                 await self.put(path, change.content, change.node.attributes, change.node.remote_mode)
             finally:
-                change.sending = change.content.frozen = False
+                change.content.frozen = False
             await self._finished(change, path)
 
     async def _target(self, change: Change) -> str:

@@ -1,0 +1,49 @@
+"""A mount by an ordinary user, through fusermount3."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.mounted.conftest import APIS, Mount
+
+UID = GID = 12345
+
+
+def as_ordinary_user() -> tuple[str, ...]:
+    """A prefix that runs a program as somebody who is not root; nothing where we are not root ourselves.
+
+    The one capability it keeps lets it reach an interpreter or a checkout below root's own home; mounting is not
+    among what that permits.
+    """
+    if os.getuid() != 0:
+        return ()
+    kept = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
+    return ("setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups", *kept)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_an_ordinary_user_mounts_works_and_unmounts(new_mount: Callable[..., Mount], api: str) -> None:
+    assert shutil.which("fusermount3"), "fusermount3 is not installed"
+    mount = new_mount(api, prefix=as_ordinary_user())
+    (mount.state / "run").mkdir(mode=0o700)
+    for directory in (mount.state, mount.path, mount.state / "run"):
+        if os.getuid() == 0:
+            os.chown(directory, UID, GID)
+        directory.chmod(0o700)
+    mount.mount()
+    # Nobody else gets in, not even root: so all of this runs as the user.
+    mount.sh("echo hello > f; mkdir d; mv f d/g; cat d/g; ls -ln d > listing")
+    assert (mount.remote / "d/g").read_text() == "hello\n"
+    expected = f"{UID} {GID}" if os.getuid() == 0 else f"{os.getuid()} {os.getgid()}"
+    assert expected in (mount.remote / "listing").read_text()
+    mount.run("cp", sys.executable, "interpreter", timeout=120)
+    done = mount.umount()
+    assert done.returncode == 0, done.stderr
+    mounts = subprocess.run(["findmnt", str(mount.path)], check=False, capture_output=True)
+    assert mounts.returncode != 0, "it is still mounted"
