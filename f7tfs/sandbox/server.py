@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import socket
@@ -62,7 +63,7 @@ def server_config(listener: socket.socket) -> Config:
     return config
 
 
-def info_of(site: Site, port: int, s3_port: int) -> SandboxInfo:
+def info_of(site: Site, port: int) -> SandboxInfo:
     settings = site.settings
     base = f"http://{settings.host}:{port}"
     return SandboxInfo(
@@ -78,7 +79,7 @@ def info_of(site: Site, port: int, s3_port: int) -> SandboxInfo:
         admin_url=f"{base}/sandbox",
         admin_token=site.admin_token,
         port=port,
-        s3_port=s3_port,
+        s3_port=site.store.port,
     )
 
 
@@ -87,18 +88,18 @@ async def serve_sandbox(
 ) -> None:
     """Serve until cancelled; reports a SandboxInfo as started once requests are taken."""
     make_directories(settings)
-    site = Site(settings)
-    listener = listening_socket(settings)
-    port = listener.getsockname()[1]
-    config = server_config(listener)
-    listener.detach()  # the server takes the descriptor over, and closes it
-    try:
+    with contextlib.ExitStack() as stack:
         async with trio.open_nursery() as nursery:
+            site = Site(settings, nursery)
+            stack.callback(site.close)
+            listener = listening_socket(settings)
+            port = listener.getsockname()[1]
+            config = server_config(listener)
+            listener.detach()  # the server takes the descriptor over, and closes it
             await nursery.start(_serve_http, application(site), config)
-            task_status.started(info_of(site, port, 0))
+            nursery.start_soon(site.store.start_on_connection)
+            task_status.started(info_of(site, port))
             await trio.sleep(math.inf)
-    finally:
-        site.root.close()
 
 
 async def _serve_http(

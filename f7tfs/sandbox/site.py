@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import trio
+
 from f7tfs.sandbox.coreutils.archive import Archiver
 from f7tfs.sandbox.coreutils.change import Changer
 from f7tfs.sandbox.coreutils.content import Quota, Reader
@@ -13,6 +15,9 @@ from f7tfs.sandbox.coreutils.listing import Lister
 from f7tfs.sandbox.coreutils.transfer import Mover
 from f7tfs.sandbox.faults import Calls, Faults
 from f7tfs.sandbox.identity import Identity
+from f7tfs.sandbox.jobs.local import LocalScheduler
+from f7tfs.sandbox.jobs.model import Scheduler
+from f7tfs.sandbox.objectstore.client import ObjectStore
 from f7tfs.sandbox.root import Root
 from f7tfs.sandbox.settings import SandboxSettings
 from f7tfs.sandbox.tokens import Tokens
@@ -25,7 +30,8 @@ class TooManySessions(Exception):
 class Site:
     """The cluster, its file tree, and the state of the test bench."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    def __init__(self, settings: SandboxSettings, nursery: trio.Nursery) -> None:
+        """The nursery is for what goes on after a call was answered: jobs and tasks."""
         self.settings = settings
         self.client_secret = settings.client_secret or secrets.token_urlsafe(24)
         self.admin_token = settings.admin_token or secrets.token_urlsafe(24)
@@ -46,9 +52,16 @@ class Site:
         self.tokens = Tokens(settings, self.client_secret)
         self.faults = Faults()
         self.calls = Calls()
-        self.s3_url = ""
-        """Where the object store listens, once it does."""
+        self.nursery = nursery
+        self.scheduler: Scheduler = LocalScheduler(settings, self.root, nursery)
+        self.store = ObjectStore(settings, settings.client_secret)
         self._sessions = 0
+
+    def close(self) -> None:
+        """Give back what outlives the nursery: processes, descriptors, temporary files."""
+        self.store.close()
+        self.scheduler.close()
+        self.root.close()
 
     @contextmanager
     def session(self) -> Iterator[None]:

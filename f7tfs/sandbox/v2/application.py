@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from f7tfs.sandbox.site import Site
-from f7tfs.sandbox.v2 import operations, status
+from f7tfs.sandbox.v2 import compute, operations, status, transfer
 from f7tfs.sandbox.v2.envelope import ApiError, error_response
 
 if TYPE_CHECKING:
@@ -36,5 +36,10 @@ class LowerCasePath:
 
 
 def application(site: Site) -> LowerCasePath:
-    routes = [*status.routes(site), *operations.routes(site)]
+    routes = [
+        *status.routes(site),
+        *operations.routes(site),
+        *transfer.routes(site),
+        *compute.routes(site),
+    ]
     return LowerCasePath(Starlette(routes=routes, exception_handlers={HTTPException: _http_error}))

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from f7tfs.sandbox.bench import CLOSE_SCOPE_KEY
 from f7tfs.sandbox.coreutils.failure import CommandFailed, CommandStalled, CommandTimedOut, OutputTooLarge
+from f7tfs.sandbox.jobs.model import SlurmRefused, UnknownJob
 from f7tfs.sandbox.quoting import Injected
 from f7tfs.sandbox.site import Site, TooManySessions
 from f7tfs.sandbox.tokens import TokenState
@@ -79,6 +80,11 @@ def as_api_error(error: Exception) -> ApiError:
         return ApiError(413, "Command output exceeded buffer limit.")
     if isinstance(error, TooManySessions):
         return ApiError(424, "Unable to open a new SSH channel.")
+    if isinstance(error, SlurmRefused):
+        text = f"Unexpected Slurm command response. exit_status:{error.status} std_err:{error.stderr}"
+        return ApiError(500, text)
+    if isinstance(error, UnknownJob):
+        return ApiError(404, "Job not found.")
     if isinstance(error, Injected):
         return crash("zip() argument 2 is shorter than argument 1")
     return crash(*error.args)

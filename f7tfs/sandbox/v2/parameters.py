@@ -38,9 +38,21 @@ def query_int(request: Request, name: str) -> int | None:
         raise invalid("query", name, text, value) from None
 
 
+def camel_keys(value: Any) -> Any:
+    """A body with its keys in camelCase: the server takes snake_case too. What is in `env` is the user's own."""
+    if not isinstance(value, dict):
+        return value
+    return {camel(k): v if k == "env" else camel_keys(v) for k, v in value.items()}
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 async def json_body(request: Request) -> dict[str, Any]:
     try:
-        body = json.loads(await request.body())
+        body = camel_keys(json.loads(await request.body()))
     except ValueError:
         body = None
     if not isinstance(body, dict):
@@ -98,8 +110,8 @@ def query_path(settings: SandboxSettings, request: Request) -> str:
 async def body_path(settings: SandboxSettings, request: Request) -> tuple[str, dict[str, Any]]:
     """The checked path of a body, raw, and the body itself."""
     try:
-        body = json.loads(await request.body())
-        path = next(body[key] for key in ("path", "sourcePath", "source_path") if body.get(key))
+        body = camel_keys(json.loads(await request.body()))
+        path = next(body[key] for key in ("path", "sourcePath") if body.get(key))
     except (ValueError, AttributeError, StopIteration):
         raise _no_path(request) from None
     if not isinstance(path, str):

@@ -45,7 +45,7 @@ def _data_operation(site: Site) -> dict[str, Any]:
             "serviceType": "s3",
             "name": "s3-storage",
             "privateUrl": MASKED,
-            "publicUrl": site.s3_url,
+            "publicUrl": site.store.url,
             "accessKeyId": MASKED,
             "secretAccessKey": MASKED,
             "region": "us-east-1",
