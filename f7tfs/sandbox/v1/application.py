@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from f7tfs.sandbox.site import Site
-from f7tfs.sandbox.v1 import status, utilities
+from f7tfs.sandbox.v1 import compute, status, storage, tasks, utilities
 from f7tfs.sandbox.v1.envelope import page
 
 
@@ -20,5 +22,12 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def application(site: Site) -> Starlette:
-    routes = [*status.routes(site), *utilities.routes(site)]
+    found = tasks.Tasks(ZoneInfo(site.settings.time_zone))
+    routes = [
+        *status.routes(site),
+        *utilities.routes(site),
+        *tasks.routes(site, found),
+        *storage.routes(site, found),
+        *compute.routes(site, found),
+    ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
