@@ -304,7 +304,10 @@ class Filesystem:
 
     def _writable(self, inode: Inode) -> Directory:
         self._check_writable()
-        return _directory(inode)
+        directory = _directory(inode)
+        if self.metadata.made_up(directory):
+            raise PermissionDenied(f"{directory.path} holds the file systems of the cluster, and nothing else")
+        return directory
 
     def _check_new(self, parent: Directory, name: str) -> None:
         self._check_name(parent, name)

@@ -98,6 +98,10 @@ class Metadata:
         user = self.identity.user if stat.uid == self.identity.uid else str(stat.uid)
         return user, self.identity.groups.get(stat.gid, str(stat.gid))
 
+    def made_up(self, directory: Directory) -> bool:
+        """Whether a directory lies above the file systems: the API knows nothing of it, and nothing changes there."""
+        return made_up_entries(directory.path, self._file_systems) is not None
+
     # -- time ------------------------------------------------------------------------------------
 
     def _epoch(self, modified: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,8 @@ class Jobs:
         )
         self._submitted: dict[str, Job] = {}
         self._files: dict[str, JobFiles] = {}
+        self._scripts: dict[str, str] = {}
+        """Of what was submitted here: v1 does not give a script back."""
         self.hidden: set[str] = set()
         self.last: str | None = None
 
@@ -76,6 +79,7 @@ class Jobs:
         job_id = await self._cluster.submit(request)
         logger.info("job %s was submitted from %s in %s", job_id, name, directory)
         self._submitted[job_id] = Job(job_id=job_id, name=name, state=JobState.PENDING, working_directory=directory)
+        self._scripts[job_id] = script
         self._known.clear()
         self.last = job_id
         return job_id
@@ -93,6 +97,7 @@ class Jobs:
         files = self._files.get(job_id)
         if files is None:
             files = await self._cluster.job_files(job_id)
+            files = dataclasses.replace(files, script=files.script or self._scripts.get(job_id, ""))
             if files.stdout and files.script:
                 self._files[job_id] = files
         return files

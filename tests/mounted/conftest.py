@@ -127,6 +127,8 @@ def session_mount(
     """One mount for each API version, for all tests that need nothing special."""
     base = tmp_path_factory.mktemp(f"mount-{request.param}")
     (base / "mnt").mkdir()
+    # Where the mounted directory is not empty, the cluster's time zone is learned while mounting.
+    (sandbox_process.home / "readme").touch()
     mount = Mount(sandbox_process, request.param, base / "mnt", base, sandbox_process.home)
     mount.mount()
     yield mount
@@ -159,8 +161,9 @@ def new_mount(
             prefix: tuple[str, ...] = (),
             environment: Mapping[str, str] | None = None,
             sandbox: SandboxProcess | None = None,
+            base: Path | None = None,
         ) -> Mount:
-            base = tmp_path_factory.mktemp(f"mount-{api}")
+            base = base or tmp_path_factory.mktemp(f"mount-{api}")
             (base / "mnt").mkdir()
             sandbox = sandbox or start_sandbox(**(settings or {}))
             mount = Mount(sandbox, api, base / "mnt", base, sandbox.home, options, prefix, source, environment or {})

@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,10 +29,32 @@ def as_ordinary_user() -> tuple[str, ...]:
     return ("setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups", *kept)
 
 
+@pytest.fixture
+def fuse_for_all() -> Iterator[None]:
+    """/dev/fuse as the udev rule of Debian's fuse3 makes it; machines without udev have it for root alone."""
+    device = Path("/dev/fuse")
+    mode = device.stat().st_mode
+    if os.getuid() == 0:
+        device.chmod(0o666)
+    yield
+    if os.getuid() == 0:
+        device.chmod(mode & 0o777)
+
+
+@pytest.fixture
+def reachable_base() -> Iterator[Path]:
+    """A directory that an ordinary user can reach: pytest's own are the running user's alone."""
+    with tempfile.TemporaryDirectory(prefix="f7tfs-") as base:
+        yield Path(base)
+
+
+@pytest.mark.usefixtures("fuse_for_all")
 @pytest.mark.parametrize("api", APIS)
-def test_an_ordinary_user_mounts_works_and_unmounts(new_mount: Callable[..., Mount], api: str) -> None:
+def test_an_ordinary_user_mounts_works_and_unmounts(
+    new_mount: Callable[..., Mount], reachable_base: Path, api: str
+) -> None:
     assert shutil.which("fusermount3"), "fusermount3 is not installed"
-    mount = new_mount(api, prefix=as_ordinary_user())
+    mount = new_mount(api, prefix=as_ordinary_user(), base=reachable_base)
     (mount.state / "run").mkdir(mode=0o700)
     for directory in (mount.state, mount.path, mount.state / "run"):
         if os.getuid() == 0:
