@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import trio
+
 from f7tfs.cluster import site_v1, site_v2, translate
 from f7tfs.cluster.errors import RemoteFailure
 from f7tfs.cluster.patience import Patience
@@ -20,6 +22,8 @@ from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage
 from f7tfs.firecrest.session import Options
 
+_CLOSING = 20.0
+"""Seconds that cleaning up may take at the end."""
 VERSIONS = ("1", "2")
 
 
@@ -67,7 +71,7 @@ async def connect(
             found = site_v2.find_system(items, system)
             with translated(translate.v2):
                 site = site_v2.site_of(found)
-            yield ClusterV2(
+            cluster = ClusterV2(
                 v2,
                 storage,
                 site,
@@ -76,6 +80,11 @@ async def connect(
                 escape_quotes=escape_quotes,
                 patience=patience,
             )
+            try:
+                yield cluster
+            finally:
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLOSING):
+                    await cluster.aclose()
         else:
             name = _name_of_v1(items, system)
             with translated(translate.v1):

@@ -36,8 +36,8 @@ class RenameV2:
             if await self._is_done(before, old, new):
                 return
             raise
-        await self._jobs.follow(job, lambda: self._is_done(before, old, new), self._jobs.patience.rename, what)
-        await self._jobs.clean(job)
+        async with self._jobs.given_up(job):
+            await self._jobs.follow(job, lambda: self._is_done(before, old, new), self._jobs.patience.rename, what)
 
     async def _is_done(self, before: Stat, old: str, new: str) -> bool:
         """Gone there and here here: across file systems the old one goes last, and the inode is another."""

@@ -86,8 +86,8 @@ class StagingV2:
     async def _copy(self, path: str, copy: str, size: int) -> None:
         job = await self._jobs.start(self._client.transfer_cp, path, copy)
         bound = self._jobs.patience.transfer(size)
-        await self._jobs.follow(job, lambda: self._has_size(copy, size), bound, f"copying {path}")
-        await self._jobs.clean(job)
+        async with self._jobs.given_up(job):
+            await self._jobs.follow(job, lambda: self._has_size(copy, size), bound, f"copying {path}")
 
     async def _export(self, path: str, source: str, size: int, progress: Progress) -> StagedObject:
         progress("queued", 0)
@@ -104,10 +104,9 @@ class StagingV2:
                 found = await self._storage.size(url)
             return found is not None
 
-        async with self._given_up(job):
+        async with self._jobs.given_up(job):
             await self._jobs.follow(job, is_there, self._jobs.patience.transfer(size), f"staging {path}")
         progress("finishing", size)
-        await self._jobs.clean(job)
         if found != size:
             raise Unavailable(f"{path}: it changed while it was staged ({found} bytes instead of {size})")
         return StagedObject(path, url, size, asked + self._url_seconds - EARLY, job.job_id)
@@ -144,12 +143,11 @@ class StagingV2:
     async def _import(self, path: str, temporary: str, source: Path, size: int, progress: Progress) -> None:
         progress("queued", 0)
         job = await self._jobs.start(self._client.transfer_upload, temporary, size)
-        async with self._given_up(job):
+        async with self._jobs.given_up(job):
             await self._put(path, job, source, size, progress)
             bound = self._jobs.patience.transfer(size)
             progress("staging", size)
             await self._jobs.follow(job, lambda: self._has_size(temporary, size), bound, f"uploading {path}")
-        await self._jobs.clean(job)
 
     async def _put(self, path: str, job: TransferJob, source: Path, size: int, progress: Progress) -> None:
         urls = [str(url) for url in job.directives.get("partsUploadUrls") or []]
@@ -168,17 +166,6 @@ class StagingV2:
             return (await self._files.stat(path)).size == size
         except NotFound:
             return False
-
-    @asynccontextmanager
-    async def _given_up(self, job: TransferJob) -> AsyncIterator[None]:
-        """A job whose transfer fails or is cancelled here would hold a node until its time limit."""
-        try:
-            yield
-        except BaseException:
-            await self._jobs.cancel(job)
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + 20):
-                await self._jobs.clean(job)
-            raise
 
 
 def _check_source(path: str, before: Stat) -> None:

@@ -7,7 +7,9 @@ tells that there is no use in waiting any longer; then its error log tells why.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,8 @@ _ASK_SCHEDULER = 3
 """Every so many looks at the file, one at the job: that costs the server five times as much."""
 _LAST_LOOKS = 3
 """So often the file is looked at after the job's end: what it did may be seen late."""
+_SETTLE = 1.0
+"""Seconds after which a job whose work was seen has ended."""
 _MISSING = 3
 """A new job may be unknown for a moment: only so many denials in a row are believed."""
 
@@ -53,11 +57,13 @@ class TransferJobs:
         self._site = site
         self._account = account
         self.patience = patience
+        self._litter: deque[tuple[float, TransferJob]] = deque()
         self.ids: set[str] = set()
         """The jobs that were started here, which are nobody's business."""
 
     async def start(self, method: Callable[..., Awaitable[dict[str, Any]]], *arguments: Any) -> TransferJob:
         """Call `method` of the client, which submits a job. Raises Uncertain when the answer is lost."""
+        await self.sweep()
         if self._site.needs_account and not self._account:
             raise AccountRequired(
                 "this site's transfer jobs need an account: give --account or set FIRECREST_ACCOUNT"
@@ -67,6 +73,17 @@ class TransferJobs:
             job = _job_of(answer)
         self.ids.add(job.job_id)
         return job
+
+    @asynccontextmanager
+    async def given_up(self, job: TransferJob) -> AsyncIterator[None]:
+        """Cancels a job whose work fails here: it might hold a node until its time limit. Its logs go in any case."""
+        try:
+            yield
+        except BaseException:
+            await self._cancel(job)
+            raise
+        finally:
+            self._litter.append((trio.current_time(), job))
 
     async def follow(self, job: TransferJob, look: Look, bound: float, what: str) -> None:
         """Wait until `look` says that the job has done its work.
@@ -87,7 +104,7 @@ class TransferJobs:
             try:
                 await poll.wait()
             except TimedOut:
-                await self.cancel(job)
+                await self._cancel(job)
                 if await look():
                     return
                 raise
@@ -113,18 +130,24 @@ class TransferJobs:
         told = one_line(text) or f"transfer job {job.job_id} ended without doing its work"
         return kind(f"{what}: {told}")
 
-    async def clean(self, job: TransferJob) -> None:
-        """Remove the log files that each job leaves in the user's home."""
+    async def sweep(self, *, settle: bool = False) -> None:
+        """Remove the log files that jobs have left in the user's home; those of the last second only if `settle`.
 
-        async def remove(path: str) -> None:
-            with translated(translate.v2):
-                await self._client.rm(self._site.name, path)
+        A job ends, and closes its logs, a moment after its work is seen: so it is the next one that cleans up.
+        """
+        if settle and self._litter:
+            await trio.sleep_until(self._litter[-1][0] + _SETTLE)
+        while self._litter and self._litter[0][0] + _SETTLE <= trio.current_time():
+            _, job = self._litter.popleft()
+            for log in job.logs:
+                await removed(self._remove, log)
 
-        for log in job.logs:
-            await removed(remove, log)
+    async def _remove(self, path: str) -> None:
+        with translated(translate.v2):
+            await self._client.rm(self._site.name, path)
 
-    async def cancel(self, job: TransferJob) -> None:
-        """Cancel a job whose work is not wanted any more; it may have ended by itself."""
+    async def _cancel(self, job: TransferJob) -> None:
+        """It may have ended by itself."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + 20):
             try:
                 with translated(translate.v2):

@@ -53,6 +53,10 @@ class ClusterV2(FilesV2):
             self, client, self._jobs, self._scratch, object_storage, url_seconds=site.url_seconds
         )
 
+    async def aclose(self) -> None:
+        """Clean up after the last job. At most two calls."""
+        await self._jobs.sweep(settle=True)
+
     # -- renaming and staging --------------------------------------------------------------------
 
     async def rename(self, old: str, new: str) -> None:
