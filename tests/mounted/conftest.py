@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -72,8 +73,8 @@ class Mount:
     def stale(self) -> bool:
         try:
             self.path.stat()
-        except OSError:
-            return True
+        except OSError as error:
+            return error.errno == errno.ENOTCONN
         return False
 
     def run(self, *command: str, timeout: float = PATIENCE) -> str:
@@ -83,9 +84,9 @@ class Mount:
         return done.stdout
 
     def attempt(self, *command: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
+        # The directory may be closed to us and open to whom the prefix makes of the program.
         return subprocess.run(
-            [*self.prefix, *command],
-            cwd=self.path,
+            [*self.prefix, "env", f"--chdir={self.path}", *command],
             env=self.env(),
             capture_output=True,
             text=True,

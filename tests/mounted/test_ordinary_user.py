@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import pytest
 
 from tests.mounted.conftest import APIS, Mount
 
-UID = GID = 12345
+# fusermount3 wants a user with a name.
+NOBODY = pwd.getpwnam("nobody")
+UID, GID = NOBODY.pw_uid, NOBODY.pw_gid
 
 
 def as_ordinary_user() -> tuple[str, ...]:
@@ -51,7 +54,7 @@ def reachable_base() -> Iterator[Path]:
 @pytest.mark.usefixtures("fuse_for_all")
 @pytest.mark.parametrize("api", APIS)
 def test_an_ordinary_user_mounts_works_and_unmounts(
-    new_mount: Callable[..., Mount], reachable_base: Path, api: str
+    reachable_base: Path, new_mount: Callable[..., Mount], api: str
 ) -> None:
     assert shutil.which("fusermount3"), "fusermount3 is not installed"
     mount = new_mount(api, prefix=as_ordinary_user(), base=reachable_base)
