@@ -10,10 +10,11 @@ from f7tfs.mount.mountpoint import find_mountpoint
 from f7tfs.mount.runtime import absolute, control_socket, control_sockets
 
 
-def control_of(mountpoint: Path | None) -> Path:
-    """The control socket of the daemon at `mountpoint`, or of the only one there is."""
-    if mountpoint is not None:
-        return control_socket(find_mountpoint(mountpoint))
+def control_of(path: Path | None) -> Path:
+    """The control socket of the daemon whose mount `path` lies in, or of the only one there is."""
+    if path is not None:
+        mount = mount_of(absolute(path))
+        return control_socket(mount.mountpoint if mount is not None else find_mountpoint(path))
     running = control_sockets()
     if len(running) != 1:
         raise MountError("say which mount is meant" if running else "nothing is mounted")
