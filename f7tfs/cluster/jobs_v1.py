@@ -56,7 +56,9 @@ class JobsV1:
         if script is None:
             script = (await self._files.read_direct(str(request.script_path))).decode(errors="surrogateescape")
         path = posixpath.join(directory, f".f7tfs-{secrets.token_hex(6)}.sh")
-        content = named(script, request.name).encode(errors="surrogateescape")
+        # Else the job would be called by the name of the temporary; this is what sbatch and v2 call it.
+        name = request.name or posixpath.basename(request.script_path or "sbatch")
+        content = named(script, name).encode(errors="surrogateescape")
         try:
             await self._files.write_direct(path, content)
             return await self._submit(path, request)
@@ -146,10 +148,10 @@ class JobsV1:
             settle_cancel(str(error))
 
 
-def named(script: str, name: str | None) -> str:
+def named(script: str, name: str) -> str:
     """`script` with a directive for the job's name after its first line; one of the script's own wins over it."""
     first, end, rest = script.partition("\n")
-    if not name or not end:
+    if not end:
         return script
     return f"{first}\n#SBATCH --job-name={name}\n{rest}"
 

@@ -129,6 +129,8 @@ def test_a_copy_that_was_cut_short_is_not_taken(site: Site) -> None:
 
     async def use(cluster: Cluster) -> None:
         site.sandbox.faults(wrong_content=1)
+        if site.version == "1":
+            pytest.skip("the sandbox's v1 cuts only uploads")
         with pytest.raises(errors.Unavailable, match="instead of 100000"):
             await cluster.stage_out(f"{site.top}/f")
 

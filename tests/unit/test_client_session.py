@@ -310,3 +310,10 @@ def test_v1_uploads_encode_a_name_beyond_ascii_as_measured() -> None:
     server = Server(httpx.Response(201, json={}))
     call_v1(server, lambda client: client.simple_upload("cluster", "/d", "é", b"x"))
     assert b"filename*=utf-8''%C3%A9\r\n" in server.requests[0].content
+
+
+def test_v1_submissions_carry_account_and_environment_as_a_form() -> None:
+    server = Server(httpx.Response(201, json={"task_id": "t1"}))
+    task = call_v1(server, lambda client: client.submit_path("cluster", "/d/j.sh", "acct", {"A": "b c"}))
+    form = httpx.QueryParams(server.requests[0].content.decode())
+    assert (task, dict(form)) == ("t1", {"targetPath": "/d/j.sh", "account": "acct", "env": '{"A": "b c"}'})

@@ -129,7 +129,7 @@ def test_an_environment_that_v2_would_cut_is_refused() -> None:
 
 def test_a_job_name_becomes_a_directive_that_the_scripts_own_overrides() -> None:
     assert named("#!/bin/sh\n#SBATCH -J own\n", "n") == "#!/bin/sh\n#SBATCH --job-name=n\n#SBATCH -J own\n"
-    assert named("#!/bin/sh\n", None) == "#!/bin/sh\n"
+    assert named("#!/bin/sh", "n") == "#!/bin/sh"
 
 
 @pytest.mark.parametrize(
