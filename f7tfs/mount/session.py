@@ -156,15 +156,19 @@ class Session:
         return {}
 
     async def _unmount_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
-        lazy = bool(arguments.get("lazy"))
-        if not lazy:
-            seconds = _seconds(arguments, self._drain_seconds)
-            until = trio.current_time() + seconds
-            await self._drain(seconds, progress)
-        await trio.to_thread.run_sync(partial(unmount, self._mountpoint, lazy=lazy))
-        if lazy:
+        if arguments.get("lazy"):
+            await trio.to_thread.run_sync(partial(unmount, self._mountpoint, lazy=True))
             return {**self._about, "left": self._changes_left()}
-        self._drain_until = min(self._drain_until, until)
+        seconds = _seconds(arguments, self._drain_seconds)
+        # The last drain begins before the unmount below returns here, so its end is set now.
+        before, self._drain_until = self._drain_until, min(self._drain_until, trio.current_time() + seconds)
+        try:
+            await self._drain(seconds, progress)
+            await trio.to_thread.run_sync(partial(unmount, self._mountpoint, lazy=False))
+        except BaseException:
+            # It stays mounted.
+            self._drain_until = before
+            raise
         await self._ended.wait()
         return {**self._about, "left": self._left}
 

@@ -192,6 +192,25 @@ def test_umount_drains_with_progress_then_unmounts(socket: Path, monkeypatch: py
     run(test)
 
 
+def test_the_time_that_umount_waits_is_that_of_the_last_drain_too(
+    socket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with running(socket, Double(2)) as session:
+
+            def unmount(mountpoint: Path, *, lazy: bool) -> None:
+                trio.from_thread.run_sync(session.unmounted_outside.set)
+                # The session is in its last drain when this returns.
+                trio.from_thread.run(trio.testing.wait_all_tasks_blocked)
+
+            monkeypatch.setattr(module, "unmount", unmount)
+            answer = await session.ask("unmount", seconds=0.05)
+            assert answer["left"] == 2
+            await session.ended.wait()
+
+    run(test)
+
+
 def test_a_lazy_umount_does_not_wait(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         async with running(socket, Double(2)) as session:

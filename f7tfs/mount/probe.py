@@ -1,0 +1,38 @@
+"""Is there a site at all? Asked once before connecting, since the client goes on trying for half a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+
+from f7tfs.mount.errors import MountError
+from f7tfs.mount.failure import leaves
+
+_SECONDS = 10.0
+
+
+async def require_site(url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    """Raise MountError unless something speaks HTTP at `url`; what it answers does not matter. No token is sent."""
+    try:
+        async with httpx.AsyncClient(timeout=_SECONDS, transport=transport) as client:
+            await client.head(f"{url}/status/liveness")
+    except httpx.TimeoutException:
+        raise MountError(f"cannot reach {url}: no answer within {_SECONDS:.0f} s") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise MountError(f"cannot reach {url}: {reason(error)}") from None
+
+
+def reason(error: BaseException) -> str:
+    """What the operating system said, if it did: "all attempts failed" tells nobody anything."""
+    for each in _chain(error):
+        for leaf in leaves(each):
+            if isinstance(leaf, OSError) and leaf.strerror:
+                return leaf.strerror
+    return str(error) or type(error).__name__
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
