@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import httpcore
 import httpx
 import trio
 
@@ -37,6 +38,9 @@ Moved = Callable[[int], None]
 """Told how many more bytes have gone out; negative when a part begins anew."""
 
 BLOCK = 2**20
+# httpcore asks the socket for 64 KiB at a time and has no option for it. With a mebibyte a download is six times as
+# fast, and small answers cost no more.
+httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = BLOCK
 _XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SECONDS = 60.0
 """Without a byte moving, after which a request is given up."""
