@@ -35,8 +35,8 @@ def from_json(value: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
     if "file_systems" in value:
         fields["file_systems"] = tuple(FileSystemSetting(**f) for f in value["file_systems"])
-    if "more_groups" in value:
-        fields["more_groups"] = {int(gid): name for gid, name in value["more_groups"].items()}
+    for field in {"more_groups", "more_users"} & value.keys():
+        fields[field] = {int(number): name for number, name in value[field].items()}
     return fields
 
 

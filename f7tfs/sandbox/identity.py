@@ -41,7 +41,9 @@ class Identity:
         return self._settings.gid if real == self._real_gid else real
 
     def user(self, real: int) -> str:
-        return self._settings.user if real == self._real_uid else _user_of_machine(real)
+        if real == self._real_uid:
+            return self._settings.user
+        return self._settings.more_users.get(real) or _user_of_machine(real)
 
     def group(self, real: int) -> str:
         if real == self._real_gid:
@@ -57,7 +59,7 @@ class Identity:
         return user in {self._settings.user, str(self._settings.uid)}
 
     def known_user(self, user: str) -> bool:
-        if self.is_self(user) or user.isdecimal():
+        if self.is_self(user) or user.isdecimal() or user in self._settings.more_users.values():
             return True
         try:
             pwd.getpwnam(user)

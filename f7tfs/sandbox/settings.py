@@ -48,6 +48,8 @@ class SandboxSettings:
     gid: int = 100
     more_groups: dict[int, str] = field(default_factory=dict)
     """gid -> name of further groups that the user belongs to."""
+    more_users: dict[int, str] = field(default_factory=dict)
+    """uid -> name of other users of the cluster."""
     accounts: tuple[str, ...] = ("users", "staff")
     require_account: bool = False
     """Whether the site's transfer jobs name `{account}`."""

@@ -90,7 +90,9 @@ class Lister:
             if size >= self._limit:
                 raise OutputTooLarge
         if errors:
-            raise CommandFailed(2, "\n".join(errors))
+            # Trouble with the argument itself is worse to `ls` than with what is below it.
+            serious = not lines and errors[0].startswith(f"ls: cannot open directory '{path}'")
+            raise CommandFailed(2 if serious else 1, "\n".join(errors))
         return lines
 
     def one(self, path: str) -> Line:

@@ -99,7 +99,7 @@ class Storage:
         waiting = "Waiting for Presigned URL to upload file to staging area (Amazon S3 - Signature v4)"
         self._tasks.update(task, "110", {**base, "status": "110", "msg": waiting})
         url, fields = await site.store.presign_post(task.key)
-        asked = {**base, "status": "111", "msg": _form(url, fields, source, name)}
+        asked = {**base, "status": "111", "msg": _form(url, fields, source)}
         self._tasks.update(task, "111", asked)
         while task.status != "302":
             await trio.sleep(site.settings.ingest_poll_seconds)
@@ -155,7 +155,7 @@ class Storage:
         return answer({"success": "URL invalidated successfully"}, 201)
 
 
-def _form(url: str, fields: dict[str, str], source: str, name: str) -> dict[str, Any]:
+def _form(url: str, fields: dict[str, str], source: str) -> dict[str, Any]:
     """The form that the client is to send, and the same as a curl command."""
     words = " ".join(f"-F '{key}={value}'" for key, value in fields.items())
     parameters = {
@@ -167,7 +167,7 @@ def _form(url: str, fields: dict[str, str], source: str, name: str) -> dict[str,
         "json": {},
         "params": {},
     }
-    command = f"curl -f --show-error -s -i -X POST             {url} {words} -F file=@{name}"
+    command = f"curl -f --show-error -s -i -X POST             {url} {words} -F file=@{source}"
     return {"command": command, "parameters": parameters}
 
 
