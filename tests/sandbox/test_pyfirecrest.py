@@ -17,6 +17,7 @@ from f7tfs.sandbox.process import SandboxProcess
 MIB = 1024 * 1024
 SYSTEM = "cluster"
 SCRIPT = "#!/bin/bash\n#SBATCH --job-name=hello\necho hello $SLURM_JOB_ID; cat input\n"
+# Its own: it leaves sessions open, and calls what is deprecated in its libraries.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 
@@ -33,15 +34,18 @@ def authorization(sandbox: SandboxProcess) -> Any:
 
 
 @pytest.fixture
-def v2(server: SandboxProcess) -> Any:
-    return FirecrestV2(firecrest_url=server.info.url_v2, authorization=authorization(server))
+def v2(server: SandboxProcess) -> Iterator[Any]:
+    client = FirecrestV2(firecrest_url=server.info.url_v2, authorization=authorization(server))
+    yield client
+    client.close_session()
 
 
 @pytest.fixture
-def v1(server: SandboxProcess) -> Any:
+def v1(server: SandboxProcess) -> Iterator[Any]:
     client = FirecrestV1(firecrest_url=server.info.url_v1, authorization=authorization(server))
     client.polling_sleep_times = [0.05] * 400
-    return client
+    yield client
+    client._session.close()
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ class Client:
         self.sandbox = sandbox
         self.home = sandbox.info.home
         headers = {"Authorization": f"Bearer {sandbox.token(seconds=3600)}", "X-Machine-Name": "cluster"}
-        self._http = httpx.Client(headers=headers, timeout=30)
+        self.http = httpx.Client(headers=headers, timeout=30)
 
     def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        return self._http.request(method, f"{self.sandbox.info.url_v1}{path}", **arguments)
+        return self.http.request(method, f"{self.sandbox.info.url_v1}{path}", **arguments)
 
     def task(self, answer: httpx.Response) -> str:
         assert answer.status_code in {200, 201}, answer.text
@@ -60,9 +60,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]
 
 
 @pytest.fixture
-def client(server: SandboxProcess) -> Client:
+def client(server: SandboxProcess) -> Iterator[Client]:
     server.clear_faults()
-    return Client(server)
+    made = Client(server)
+    yield made
+    made.http.close()
 
 
 def test_an_upload_in_place_keeps_inode_and_mode(client: Client) -> None:
