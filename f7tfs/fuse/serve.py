@@ -13,6 +13,7 @@ import trio
 from f7tfs.fuse.attributes import Owners
 from f7tfs.fuse.operations import Operations
 from f7tfs.vfs.filesystem import Filesystem
+from f7tfs.vfs.nodes import Directory
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ async def serve(
     operations = Operations(filesystem, owners)
     filesystem.files.mountpoint = os.path.abspath(mountpoint)  # noqa: ASYNC240, PTH100 -- no resolving: it asks no disk
     pyfuse3.init(operations, str(mountpoint), mount_options(options))
+    filesystem.on_stale_entry = _invalidate_entry
     unmounted = False
     try:
         async with trio.open_nursery() as nursery:
@@ -70,6 +72,13 @@ async def serve(
         unmounted = True
     finally:
         pyfuse3.close(unmount=not unmounted)
+
+
+def _invalidate_entry(parent: Directory, name: str) -> None:
+    # Sent by a thread of pyfuse3's own: within a handler it could deadlock.
+    pyfuse3.invalidate_entry_async(
+        pyfuse3.InodeT(parent.number), pyfuse3.FileNameT(os.fsencode(name)), ignore_enoent=True
+    )
 
 
 async def _main() -> None:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import trio
 
@@ -81,6 +81,8 @@ class Filesystem:
             self._cache,
         )
         self._handles: HandleTable[Handle] = HandleTable()
+        self.on_stale_entry: Callable[[Directory, str], None] = lambda _parent, _name: None
+        """Told of names that the kernel should ask for again."""
 
     async def start(self, root: str) -> None:
         await self.metadata.start(root)
@@ -334,13 +336,19 @@ class Filesystem:
         return await self.reintegration.drain(progress)
 
     async def refresh(self, path: str | None) -> None:
-        """Believe nothing that is known of a directory, or of any, any longer."""
+        """Believe nothing that is known of a directory (or of a file's directory) any longer; None: of any."""
         directories: list[Directory] = [self.metadata.tree.root]
         while directories:
             directory = directories.pop()
-            if path is None or directory.path == path:
+            if path is None or directory.path in (path, path.rpartition("/")[0] or "/"):
                 self.metadata.expire(directory)
+                self._forget_in_kernel(directory)
             directories += [child for child in directory.children.values() if isinstance(child, Directory)]
+
+    def _forget_in_kernel(self, directory: Directory) -> None:
+        for name, child in directory.children.items():
+            if child.lookups:
+                self.on_stale_entry(directory, name)
 
     def status(self) -> dict[str, object]:
         """What a user asks a mount; JSON-able."""
