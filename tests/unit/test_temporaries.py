@@ -9,8 +9,10 @@ from f7tfs.vfs.temporaries import is_temporary
 
 @pytest.mark.parametrize(
     "name",
-    [".run.sh.swp", ".x.swo", "4913", "paper.tex~", "#notes#", "sedAb3xYz", ".data.nc.a1B2c3", "index.lock"]
-    + ["tmp_obj_a1B2c3", "tmp_pack_XyZ123", "download.part"],
+    [
+        *(".run.sh.swp", ".x.swo", "4913", "paper.tex~", "#notes#", "sedAb3xYz", ".data.nc.a1B2c3", "index.lock"),
+        *("tmp_obj_a1B2c3", "tmp_pack_XyZ123", "download.part"),
+    ],
 )
 def test_names_that_tools_give_to_what_they_rename_at_once(name: str) -> None:
     assert is_temporary(name)

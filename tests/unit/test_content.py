@@ -1,0 +1,84 @@
+"""The content cache."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from f7tfs.vfs.content import ContentStore
+
+SIZE = 60
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(0, SIZE), st.binary(min_size=1, max_size=20)),
+        st.tuples(st.just("truncate"), st.integers(0, SIZE), st.just(b"")),
+    )
+)
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=SIZE), steps)
+def test_a_content_behaves_like_a_file(
+    tmp_path_factory: pytest.TempPathFactory, start: bytes, history: list[tuple[str, int, bytes]]
+) -> None:
+    content = ContentStore(tmp_path_factory.mktemp("content"), 10**9, 0).create(len(start), None)
+    content.fill(0, start)
+    model = bytearray(start)
+    for what, offset, data in history:
+        if what == "write":
+            content.write(offset, data)
+            model.extend(bytes(max(0, offset - len(model))))
+            model[offset : offset + len(data)] = data
+        else:
+            content.truncate(offset)
+            del model[offset:]
+            model.extend(bytes(offset - len(model)))
+        assert content.complete
+    assert content.read(0, 1000) == bytes(model)
+    assert content.size == len(model)
+
+
+def test_what_arrives_late_does_not_undo_what_was_written(tmp_path: Path) -> None:
+    content = ContentStore(tmp_path, 10**9, 0).create(10, None)
+    content.write(2, b"XY")
+    content.fill(0, b"0123456789")
+    assert content.read(0, 10) == b"01XY456789"
+
+
+def test_a_copy_may_change_while_the_original_is_sent(tmp_path: Path) -> None:
+    content = ContentStore(tmp_path, 10**9, 0).create(0, None)
+    content.write(0, b"original")
+    twin = trio.run(ContentStore(tmp_path, 10**9, 0).copy, content)
+    twin.write(0, b"changed!")
+    assert content.read(0, 100) == b"original"
+    assert twin.read(0, 100) == b"changed!"
+
+
+def test_the_oldest_clean_content_goes_when_the_budget_is_used_up(tmp_path: Path) -> None:
+    store, gone = ContentStore(tmp_path, 25, 0), []
+    contents = [store.create(0, None) for _ in range(3)]
+    for index, content in enumerate(contents):
+        content.write(0, bytes(10))
+        store.keep(content, lambda index=index: gone.append(index))  # type: ignore[misc]  # a default binds it
+    assert gone == [0]
+    assert not contents[0].path.exists()
+    assert contents[1].path.exists()
+
+
+def test_a_full_disk_is_told_before_it_is_full(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as failed:  # noqa: PT011 -- the errno is what is looked at
+        ContentStore(tmp_path, 1, 2**62).make_room(1)
+    assert failed.value.errno == errno.ENOSPC
+
+
+def test_what_the_journal_does_not_name_is_swept(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path, 1, 0)
+    kept, left = store.create(0, None), store.create(0, None)
+    store.sweep({kept.path.name})
+    assert kept.path.exists()
+    assert not left.path.exists()

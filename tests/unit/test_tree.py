@@ -1,0 +1,147 @@
+"""What a listing makes of the tree."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from f7tfs.cluster.model import Entry, Kind
+from f7tfs.vfs.inodes import InodeTable
+from f7tfs.vfs.journal import SetTime
+from f7tfs.vfs.nodes import Attributes, Directory, Node
+from f7tfs.vfs.tree import Merged, Tree, make_root
+
+OLD, NEW = "2020-01-01T00:00:00", "2021-01-01T00:00:00"
+SECONDS = {OLD: 1_577_836_800, NEW: 1_609_459_200}
+
+
+@pytest.fixture
+def tree() -> Tree:
+    root = make_root("/home/user", Attributes(Kind.DIRECTORY, 0o755, "user", "users", 4096, 0))
+    return Tree(InodeTable(), root, lambda text: SECONDS[text])
+
+
+def entry(name: str, size: int = 3, modified: str = OLD, kind: Kind = Kind.FILE) -> Entry:
+    return Entry(name, kind, 0o644, "user", "users", size, modified)
+
+
+def merge(tree: Tree, *entries: Entry, asked: float = 10.0, times: dict[str, SetTime] | None = None) -> Merged:
+    return tree.merge(tree.root, entries, times or {}, asked, asked)
+
+
+def child(tree: Tree, name: str) -> Node:
+    return tree.root.children[name]
+
+
+def test_a_listing_makes_nodes_with_paths(tree: Tree) -> None:
+    merge(tree, entry("f"), entry("d", kind=Kind.DIRECTORY))
+    assert child(tree, "f").path == "/home/user/f"
+    assert isinstance(child(tree, "d"), Directory)
+    assert child(tree, "f").attributes.mtime_ns == SECONDS[OLD] * 10**9
+
+
+def test_a_node_stays_itself_while_its_kind_does(tree: Tree) -> None:
+    merge(tree, entry("f"))
+    first = child(tree, "f")
+    merge(tree, entry("f", size=5), asked=20)
+    assert child(tree, "f") is first
+    merge(tree, entry("f", kind=Kind.DIRECTORY), asked=30)
+    assert child(tree, "f") is not first
+    assert first.unlinked
+
+
+def test_a_changed_version_is_told(tree: Tree) -> None:
+    merge(tree, entry("f"))
+    assert merge(tree, entry("f"), asked=20).changed == []
+    assert merge(tree, entry("f", size=5), asked=30).changed == [child(tree, "f")]
+    assert merge(tree, entry("f", size=5, modified=NEW), asked=40).changed == [child(tree, "f")]
+
+
+def test_what_is_gone_is_removed(tree: Tree) -> None:
+    merge(tree, entry("f"), entry("g"))
+    gone = child(tree, "f")
+    assert merge(tree, entry("g"), asked=20).vanished == [gone]
+    assert list(tree.root.children) == ["g"]
+
+
+def test_a_listing_asked_for_before_our_own_change_says_nothing_about_it(tree: Tree) -> None:
+    merge(tree, entry("f"), entry("g"))
+    tree.detach(child(tree, "g"), when=25)
+    child(tree, "f").touched = 25
+    child(tree, "f").attributes.size = 100
+    merge(tree, entry("g"), entry("f", size=50), asked=20)
+    assert "g" not in tree.root.children, "a removed file came back"
+    assert child(tree, "f").attributes.size == 100
+    merge(tree, entry("g"), entry("f", size=50), asked=30)
+    assert child(tree, "f").attributes.size == 50
+    assert "g" in tree.root.children, "somebody else made it since"
+
+
+def test_our_own_upload_is_adopted_with_the_time_set_here(tree: Tree) -> None:
+    merge(tree, entry("f"))
+    node = child(tree, "f")
+    node.version, node.written_here, node.attributes.mtime_ns, node.attributes.size = None, True, 77, 5
+    merged = merge(tree, entry("f", size=5, modified=NEW), asked=20)
+    assert merged.changed == []
+    assert node.attributes.mtime_ns == 77
+    assert merged.adopted == [SetTime("/home/user/f", 5, NEW, 77)]
+
+
+def test_an_upload_of_ours_that_somebody_replaced_is_a_change(tree: Tree) -> None:
+    merge(tree, entry("f"))
+    node = child(tree, "f")
+    node.version, node.written_here, node.attributes.size = None, True, 5
+    merged = merge(tree, entry("f", size=6, modified=NEW), asked=20)
+    assert merged.changed == [node]
+    assert merged.forgotten == ["/home/user/f"]
+    assert node.attributes.mtime_ns == SECONDS[NEW] * 10**9
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [
+        (SetTime("/home/user/f", 3, OLD, 77), 77),
+        (SetTime("/home/user/f", 3, None, 77), 77),
+        (SetTime("/home/user/f", 3, NEW, 77), SECONDS[OLD] * 10**9),
+        (SetTime("/home/user/f", 4, None, 77), SECONDS[OLD] * 10**9),
+    ],
+)
+def test_a_time_set_in_an_earlier_run_is_shown_while_its_version_stands(
+    tree: Tree, kept: SetTime, shown: int
+) -> None:
+    merged = merge(tree, entry("f"), times={"f": kept})
+    assert child(tree, "f").attributes.mtime_ns == shown
+    assert bool(merged.forgotten) == (shown != 77)
+
+
+def test_inode_numbers_come_from_paths_and_follow_renames(tree: Tree) -> None:
+    merge(tree, entry("f"))
+    number = child(tree, "f").number
+    tree.move(child(tree, "f"), tree.root, "g", 15)
+    assert child(tree, "g").number == number
+    merge(tree, entry("f"), entry("g"), asked=20)
+    assert child(tree, "f").number != number, "the number is taken"
+
+
+def test_a_collapsed_directory_forgets_what_nobody_knows(tree: Tree) -> None:
+    merge(tree, entry("known"), entry("idle"))
+    child(tree, "known").lookups = 1
+    tree.collapse(tree.root)
+    assert list(tree.root.children) == ["known"]
+    assert tree.root.listed == float("-inf")
+
+
+def test_a_version_seen_within_its_own_second_is_not_settled(tree: Tree) -> None:
+    assert tree.version_of(entry("f")).settled
+    far = dataclasses.replace(entry("f"), modified="9999-01-01T00:00:00")
+    SECONDS[far.modified] = 2**40
+    assert not tree.version_of(far).settled
+
+
+def test_paths_below_the_root_of_all(tree: Tree) -> None:
+    root = make_root("/", Attributes(Kind.DIRECTORY, 0o755, "root", "root", 0, 0))
+    top = Tree(InodeTable(), root, lambda _: 0)
+    top.merge(root, [entry("home", kind=Kind.DIRECTORY)], {}, 1, 1)
+    assert root.path == "/"
+    assert root.children["home"].path == "/home"
