@@ -110,6 +110,8 @@ class Admin:
                 faults = parse_faults(value)
             except ValueError as error:
                 return JSONResponse({"error": str(error)}, 400)
+            if faults.s3_rules or self._site.faults.s3_rules:
+                await self._site.store.set_rules([_rule_json(rule) for rule in faults.s3_rules])
             self._site.faults = faults
             self._site.quota.left = faults.quota
             self._site.quota.code = ERRORS[faults.quota_error]
@@ -138,6 +140,11 @@ class Admin:
 
 def _faults_json(site: Site) -> dict[str, object]:
     faults = site.faults
-    plain = {name: getattr(faults, name) for name in type(faults).__slots__ if name != "rules"}
-    rules = [{name: getattr(rule, name) for name in Rule.__slots__} for rule in faults.rules]
-    return {**plain, "quota": site.quota.left, "rules": rules}
+    plain = {name: getattr(faults, name) for name in type(faults).__slots__ if "rules" not in name}
+    rules = [_rule_json(rule) for rule in faults.rules]
+    s3_rules = [_rule_json(rule) for rule in faults.s3_rules]
+    return {**plain, "quota": site.quota.left, "rules": rules, "s3_rules": s3_rules}
+
+
+def _rule_json(rule: Rule) -> dict[str, object]:
+    return {name: getattr(rule, name) for name in Rule.__slots__}

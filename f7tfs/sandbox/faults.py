@@ -36,6 +36,15 @@ class Rule:
             self.count -= 1
 
 
+def take_rule(rules: list[Rule], call: str) -> Rule | None:
+    """The first rule that applies to a call; it is used up by one."""
+    for rule in rules:
+        if rule.applies(call):
+            rule.use()
+            return rule
+    return None
+
+
 @dataclass(slots=True)
 class Faults:
     """All that is switched on. Everything at its default is a healthy server."""
@@ -54,14 +63,11 @@ class Faults:
     """The next so many transfer jobs (v2) or tasks (v1) fail."""
     wrong_content: int = 0
     """The next so many transfers end well, but the content is cut short."""
+    s3_rules: list[Rule] = field(default_factory=list)
+    """Rules for requests to the object store: `METHOD /bucket/key?query`."""
 
     def take_rule(self, call: str) -> Rule | None:
-        """The first rule that applies to a call; it is used up by one."""
-        for rule in self.rules:
-            if rule.applies(call):
-                rule.use()
-                return rule
-        return None
+        return take_rule(self.rules, call)
 
     def take(self, name: str) -> bool:
         """Use up one of a counted fault."""
@@ -74,11 +80,12 @@ class Faults:
 
 def parse_faults(value: dict[str, Any]) -> Faults:
     """Faults from JSON. Raises ValueError for what there is not."""
-    plain = {k: v for k, v in value.items() if k != "rules"}
+    plain = {k: v for k, v in value.items() if k not in {"rules", "s3_rules"}}
     try:
         rules = [Rule(**rule) for rule in value.get("rules", [])]
-        faults = Faults(rules=rules, **plain)
-        for rule in rules:
+        s3_rules = [Rule(**rule) for rule in value.get("s3_rules", [])]
+        faults = Faults(rules=rules, s3_rules=s3_rules, **plain)
+        for rule in (*rules, *s3_rules):
             re.compile(rule.match)
     except (TypeError, re.error) as error:
         raise ValueError(str(error)) from error

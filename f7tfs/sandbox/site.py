@@ -60,7 +60,6 @@ class Site:
     def close(self) -> None:
         """Give back what outlives the nursery: processes, descriptors, temporary files."""
         self.store.close()
-        self.scheduler.close()
         self.root.close()
 
     @contextmanager

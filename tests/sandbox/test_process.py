@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -50,6 +52,25 @@ def test_pulling_the_plug_leaves_no_process_behind_on_the_port(start_sandbox: Ca
     assert not sandbox.running
     sandbox.start()
     assert stat(sandbox, sandbox.info.home).status_code == 200
+
+
+def test_jobs_end_with_the_sandbox_even_if_it_is_killed(start_sandbox: Callable[..., SandboxProcess]) -> None:
+    sandbox = start_sandbox(job_start_seconds=0.0)
+    script = "#!/bin/bash\necho $$ > pid.new; mv pid.new pid; exec sleep 1000\n"
+    job = {"workingDirectory": sandbox.info.home, "script": script}
+    url = f"{sandbox.info.url_v2}/compute/cluster/jobs"
+    first = httpx.post(url, json={"job": job}, headers=headers(sandbox)).json()["jobId"]
+    pid_file = sandbox.home / "pid"
+    give_up = time.monotonic() + 20
+    while not pid_file.exists():
+        assert time.monotonic() < give_up
+    pid = int(pid_file.read_text())
+    sandbox.kill()
+    sandbox.start()
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text():
+        assert time.monotonic() < give_up
+    second = httpx.post(url, json={"job": job}, headers=headers(sandbox)).json()["jobId"]
+    assert int(second) == int(first) + 1
 
 
 def test_a_rule_answers_the_next_calls_that_match_and_no_more(sandbox: SandboxProcess) -> None:

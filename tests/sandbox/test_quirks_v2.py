@@ -305,6 +305,19 @@ def test_transfers_can_be_made_to_fail(client: Client) -> None:
     assert client.transferred(client.transfer("download", json=body))[0]["status"]["state"] == "COMPLETED"
 
 
+def test_the_store_can_be_made_to_fail(client: Client) -> None:
+    (client.sandbox.home / "stored").write_bytes(b"content")
+    body = {"sourcePath": f"{client.home}/stored", "transferDirectives": {"transferMethod": "s3"}}
+    answer = client.transfer("download", json=body)
+    url = answer.json()["transferDirectives"]["downloadUrl"]
+    client.transferred(answer)
+    client.sandbox.faults(s3_rules=[{"match": "^GET .*/stored", "status": 503}, {"match": "^GET ", "drop": "before"}])
+    assert httpx.get(url).status_code == 503
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url)
+    assert httpx.get(url).content == b"content"
+
+
 # -- jobs ----------------------------------------------------------------------------------------
 
 

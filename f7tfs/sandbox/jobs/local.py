@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import trio
 
 from f7tfs.sandbox.jobs import isolation
 from f7tfs.sandbox.jobs.model import BatchRequest, JobOutput, JobRecord, SlurmRefused, UnknownJob, Work
 from f7tfs.sandbox.jobs.sbatch import exported, file_name, parse_script, parse_time
+from f7tfs.sandbox.jobs.spool import Spool
 from f7tfs.sandbox.root import Root
 from f7tfs.sandbox.settings import SandboxSettings
 
 CANNOT_START = 53
 """The signal field of a job whose working directory or output cannot be opened."""
 KILL_AFTER_SECONDS = 2.0
-COUNTER = ".f7tfs-sandbox-job"
 
 
 class LocalScheduler:
@@ -34,12 +31,8 @@ class LocalScheduler:
         self._nursery = nursery
         self._jobs: dict[str, JobRecord] = {}
         self._scopes: dict[str, trio.CancelScope] = {}
-        self._spool = Path(tempfile.mkdtemp(prefix="f7tfs-sandbox-jobs-"))
-        (self._spool / "root").mkdir()
+        self._spool = Spool(root.directory)
         self._isolated: bool | None = None if settings.isolate_jobs else False
-
-    def close(self) -> None:
-        shutil.rmtree(self._spool, ignore_errors=True)
 
     # -- submitting ------------------------------------------------------------------------------
 
@@ -55,7 +48,7 @@ class LocalScheduler:
         wanted = options.get("time")
         limit = request.seconds or (parse_time(wanted) if wanted else self._settings.max_job_seconds)
         name = request.name or options.get("job-name") or (request.script_path or "sbatch").rsplit("/", 1)[-1]
-        job_id = self._next_id()
+        job_id = self._spool.next_id()
         directory = request.directory if work else options.get("chdir") or request.directory
         output = request.output or options.get("output") or "slurm-%j.out"
         error = request.error or options.get("error") or output
@@ -74,13 +67,6 @@ class LocalScheduler:
         self._jobs[job_id] = job
         self._nursery.start_soon(self._run, job, directory, work)
         return job_id
-
-    def _next_id(self) -> str:
-        """Counts on across restarts, as a new job must not take the place of an old one."""
-        counter = self._root.directory / COUNTER
-        number = 1 + (int(counter.read_text()) if counter.exists() else 0)
-        counter.write_text(str(number))
-        return str(number)
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -168,9 +154,7 @@ class LocalScheduler:
                         log.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
 
     async def _run_process(self, job: JobRecord, directory: str) -> None:
-        script = self._spool / f"job{job.job_id}"
-        script.write_bytes(job.request.script.encode("utf-8", "surrogateescape"))
-        script.chmod(0o700)
+        script = self._spool.write_script(job.job_id, job.request.script)
         try:
             with self._opened(job) as (source, out, err):
                 self._root.real_path(directory)
@@ -188,6 +172,7 @@ class LocalScheduler:
             job.signal = CANNOT_START
             script.unlink()
             return
+        self._spool.started(process.pid)
         try:
             status = await process.wait()
         except trio.Cancelled:
@@ -195,6 +180,7 @@ class LocalScheduler:
                 await _end_group(process)
             raise
         finally:
+            self._spool.ended(process.pid)
             script.unlink(missing_ok=True)
         job.exit_code, job.signal = max(0, status), max(0, -status)
 
@@ -222,7 +208,7 @@ class LocalScheduler:
     async def _command(self, directory: str, job: list[str]) -> tuple[list[str], str]:
         """The words to run, and the directory of this machine to run them in."""
         tops = sorted({f.path.strip("/").split("/")[0] for f in self._settings.file_systems})
-        mount_point = self._spool / "root"
+        mount_point = self._spool.mount_point
         if self._isolated is None:
             self._isolated = await trio.to_thread.run_sync(isolation.works, self._root.directory, tops, mount_point)
         if self._isolated:

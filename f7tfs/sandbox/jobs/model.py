@@ -91,8 +91,5 @@ class Scheduler(Protocol):
     def cancel(self, job_id: str) -> str:
         """Cancel; returns what scancel says. Raises SlurmRefused if it has ended or never was."""
 
-    def close(self) -> None:
-        """Give back what it holds; no job runs any more."""
-
     async def attach(self, job_id: str, command: str) -> None:
         """Run a shell command inside a running job. Raises SlurmRefused with its stderr if it fails."""

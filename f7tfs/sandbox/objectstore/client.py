@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import os
 import secrets
 import socket
@@ -18,6 +20,7 @@ import trio
 from f7tfs.sandbox.settings import SandboxSettings
 
 REGION = "us-east-1"
+RULES_PATH = "/-rules"
 
 
 class ObjectStore:
@@ -144,6 +147,16 @@ class ObjectStore:
     async def create_multipart(self, key: str) -> str:
         made = await self._in_thread(lambda: self._client.create_multipart_upload(Bucket=self.bucket, Key=key))
         return str(made["UploadId"])
+
+    async def set_rules(self, rules: list[dict[str, object]]) -> None:
+        """Faults of the store itself."""
+        await self._in_thread(lambda: self._put_rules(json.dumps(rules)))
+
+    def _put_rules(self, body: str) -> None:
+        connection = http.client.HTTPConnection(self._settings.host, self.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("PUT", RULES_PATH, body, {"Authorization": self._keys[1]})
+            assert connection.getresponse().status == 204
 
     # -- content ---------------------------------------------------------------------------------
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 import io
+import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import IO, Any
 from urllib.parse import parse_qs
@@ -12,6 +16,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import FormDataParser
 from werkzeug.test import encode_multipart
 
+from f7tfs.sandbox.faults import Rule, take_rule
 from f7tfs.sandbox.objectstore.claims import Blobs, Claim, parse_claims, parse_range
 from f7tfs.sandbox.objectstore.signatures import refusal
 
@@ -19,6 +24,7 @@ Environ = dict[str, Any]
 Start = Callable[..., Any]
 Headers = list[tuple[str, str]]
 
+RULES_PATH = "/-rules"
 MINIMUM_PART = 5 * 1024 * 1024
 STATUS = {"InvalidArgument": "400 Bad Request", "EntityTooSmall": "400 Bad Request"}
 
@@ -34,8 +40,44 @@ class Front:
         self._minimum = min(MINIMUM_PART, part)
         self._lock = threading.Lock()
         self._parts: dict[str, dict[int, int]] = {}
+        self._rules: list[Rule] = []
 
     def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
+        raw = environ.get("REQUEST_URI") or environ["RAW_URI"]
+        if raw == RULES_PATH:
+            return self._set_rules(environ, start)
+        rule = self._take_rule(f"{environ['REQUEST_METHOD']} {raw}")
+        if rule is None:
+            return self._serve(environ, start)
+        time.sleep(rule.delay)
+        if rule.status is not None:
+            _drain(environ)
+            start(
+                f"{rule.status} Fault", [("Content-Type", rule.content_type), ("Content-Length", str(len(rule.body)))]
+            )
+            return [rule.body.encode()]
+        if rule.drop == "after":
+            for _ in self._serve(environ, lambda *_: None):
+                pass
+        if rule.drop is not None:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return []
+        return self._serve(environ, start)
+
+    def _set_rules(self, environ: Environ, start: Start) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        if not hmac.compare_digest(environ.get("HTTP_AUTHORIZATION", ""), self._keys[1]):
+            return _error(start, "AccessDenied")
+        with self._lock:
+            self._rules = [Rule(**rule) for rule in json.loads(body)]
+        start("204 No Content", [])
+        return []
+
+    def _take_rule(self, call: str) -> Rule | None:
+        with self._lock:
+            return take_rule(self._rules, call)
+
+    def _serve(self, environ: Environ, start: Start) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         form = method == "POST" and environ.get("CONTENT_TYPE", "").startswith("multipart/form-data")
         code = None if form else self._refusal(environ)
