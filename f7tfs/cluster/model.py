@@ -107,7 +107,7 @@ class StagedObject:
     """A remote file's copy in object storage, readable by HTTP ranges until it expires."""
 
     path: str
-    url: str
+    url: str = field(repr=False)
     """Presigned: a secret. Never logged."""
     size: int
     expires: float

@@ -19,12 +19,12 @@ from typing import Any, Protocol
 import trio
 
 from f7tfs.cluster import translate
-from f7tfs.cluster.errors import ClusterError, IsADirectory, NotFound, RemoteFailure, Unavailable, Unsupported
-from f7tfs.cluster.model import Kind, StagedObject, Stat
+from f7tfs.cluster.errors import ClusterError, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v1, is_plain
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
-from f7tfs.cluster.storage import EARLY, Meter, translated_storage
+from f7tfs.cluster.storage import EARLY, Meter, check_source, check_target, translated_storage
 from f7tfs.cluster.tasks_v1 import FORM_READY, STAGED, UPLOADED, TasksV1
 from f7tfs.cluster.translate import translated
 from f7tfs.firecrest.client_v1 import FirecrestV1
@@ -66,10 +66,7 @@ class StagingV1:
     async def stage_out(self, path: str, progress: Progress) -> StagedObject:
         """A copy of `path` in object storage, of the size that `stat` told."""
         before = await self._files.stat(path)
-        if before.kind is Kind.DIRECTORY:
-            raise IsADirectory(path)
-        if before.kind is not Kind.FILE or before.size == 0:
-            raise Unsupported(f"{path}: only a regular file that is not empty can be staged")
+        check_source(path, before)
         async with self._plain(path) as source:
             return await self._export(path, source, before.size, progress)
 
@@ -113,22 +110,12 @@ class StagingV1:
         size = (await trio.Path(source).stat()).st_size
         if size == 0:
             raise Unsupported(f"{path}: an empty file cannot be staged")
-        await self._check_target(path)
+        await check_target(self._files.stat, path)
         async with self._scratch.temporary(path) as temporary:
             await self._import(path, temporary.path, source, size, progress)
             progress("finishing", size)
             await self._files.rename(temporary.path, path)
             temporary.gone = True
-
-    async def _check_target(self, path: str) -> None:
-        """What is found now need not be found after a long upload."""
-        try:
-            found = await self._files.stat(path)
-        except NotFound:
-            await self._files.stat(posixpath.dirname(path))
-            return
-        if found.kind is Kind.DIRECTORY:
-            raise IsADirectory(path)
 
     async def _import(self, path: str, temporary: str, source: Path, size: int, progress: Progress) -> None:
         progress("queued", 0)

@@ -19,12 +19,12 @@ from typing import Protocol
 
 import trio
 
-from f7tfs.cluster.errors import IsADirectory, NotFound, RemoteFailure, Unavailable, Unsupported
-from f7tfs.cluster.model import Kind, StagedObject, Stat
+from f7tfs.cluster.errors import NotFound, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v2_job, is_plain
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
-from f7tfs.cluster.storage import EARLY, Meter, translated_storage
+from f7tfs.cluster.storage import EARLY, Meter, check_source, check_target, translated_storage
 from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage, Part
@@ -62,7 +62,7 @@ class StagingV2:
     async def stage_out(self, path: str, progress: Progress) -> StagedObject:
         """A copy of `path` in object storage, of the size that `stat` told."""
         before = await self._files.stat(path)
-        _check_source(path, before)
+        check_source(path, before)
         async with self._plain(path, before) as source:
             return await self._export(path, source, before.size, progress)
 
@@ -121,7 +121,7 @@ class StagingV2:
         size = (await trio.Path(source).stat()).st_size
         if size == 0:
             raise Unsupported(f"{path}: an empty file cannot be staged")
-        await self._check_target(path)
+        await check_target(self._files.stat, path)
         async with self._scratch.temporary(path) as temporary:
             await self._import(path, temporary.path, source, size, progress)
             progress("finishing", size)
@@ -129,16 +129,6 @@ class StagingV2:
             temporary.gone = True
         if not await self._has_size(path, size):
             raise RemoteFailure(f"{path}: the upload arrived, but the file there is not of {size} bytes")
-
-    async def _check_target(self, path: str) -> None:
-        """What is found now need not be found after a long upload."""
-        try:
-            found = await self._files.stat(path)
-        except NotFound:
-            await self._files.stat(posixpath.dirname(path))
-            return
-        if found.kind is Kind.DIRECTORY:
-            raise IsADirectory(path)
 
     async def _import(self, path: str, temporary: str, source: Path, size: int, progress: Progress) -> None:
         progress("queued", 0)
@@ -166,13 +156,6 @@ class StagingV2:
             return (await self._files.stat(path)).size == size
         except NotFound:
             return False
-
-
-def _check_source(path: str, before: Stat) -> None:
-    if before.kind is Kind.DIRECTORY:
-        raise IsADirectory(path)
-    if before.kind is not Kind.FILE or before.size == 0:
-        raise Unsupported(f"{path}: only a regular file that is not empty can be staged")
 
 
 def plan_parts(urls: list[str], largest: int, size: int) -> list[Part]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from f7tfs.cluster.errors import NotFound, RemoteFailure, TimedOut, Unavailable
-from f7tfs.cluster.model import StagedObject
+from f7tfs.cluster.errors import (
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+    RemoteFailure,
+    TimedOut,
+    Unavailable,
+    Unsupported,
+)
+from f7tfs.cluster.lookup import StatCall, kind_of
+from f7tfs.cluster.model import Kind, StagedObject, Stat
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.translate import one_line
 from f7tfs.firecrest import errors as firecrest
@@ -50,6 +60,23 @@ async def fetch(
         raise NotFound(f"{staged.path}: its staged copy has expired")
     with translated_storage():
         await storage.fetch(staged.url, start, min(stop, staged.size), sink)
+
+
+def check_source(path: str, found: Stat) -> None:
+    """Refuse what neither version stages right."""
+    if found.kind is Kind.DIRECTORY:
+        raise IsADirectory(path)
+    if found.kind is not Kind.FILE or found.size == 0:
+        raise Unsupported(f"{path}: only a regular file that is not empty can be staged")
+
+
+async def check_target(stat: StatCall, path: str) -> None:
+    """Refuse before a long upload what would be refused after it. One call, or two where `path` is new."""
+    found = await kind_of(stat, path)
+    if found is Kind.DIRECTORY:
+        raise IsADirectory(path)
+    if found is None and (await stat(posixpath.dirname(path))).kind not in {Kind.DIRECTORY, Kind.SYMLINK}:
+        raise NotADirectory(path)
 
 
 class Meter:

@@ -191,6 +191,7 @@ def test_an_odd_name_is_uploaded_exactly(site: Site, tmp_path: Path, name: str) 
     ("path", "meant"),
     [
         ("nope/f", errors.NotFound),
+        ("f/below", errors.NotADirectory),
         ("d", errors.IsADirectory),
         ("a&b", errors.InvalidName),
         ("a'b", errors.InvalidName),
@@ -201,6 +202,7 @@ def test_what_cannot_arrive_is_refused_before_the_upload(
 ) -> None:
     (tmp_path / "source").write_bytes(b"content")
     (site.real / "d").mkdir()
+    (site.real / "f").touch()
     with pytest.raises(meant):
         site.run(lambda cluster: cluster.stage_in(f"{site.top}/{path}", tmp_path / "source"))
     assert not any("transfer/upload" in call or "xfer-external" in call for call in site.sandbox.calls())
