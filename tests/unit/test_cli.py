@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -107,8 +108,10 @@ def test_a_configuration_with_a_secret_that_others_can_read_is_refused(home: Pat
 
 
 def test_nothing_is_mounted(home: Path) -> None:
-    assert f7tfs(home, "status", "--json").stdout == "[]\n"
-    assert f7tfs(home, "status").stdout == "nothing is mounted\n"
+    # Whoever runs these tests may have a stale mount of his own, which is shown too.
+    mounts = json.loads(f7tfs(home, "status", "--json").stdout)
+    assert [each for each in mounts if "problem" not in each] == []
+    assert mounts or f7tfs(home, "status").stdout == "nothing is mounted\n"
     assert "empty is not mounted" in refused(f7tfs(home, "umount", "empty"))
     assert "nothing is mounted" in refused(f7tfs(home, "sync"))
     assert "not in a mount of f7tfs" in refused(f7tfs(home, "refresh", "empty"))
