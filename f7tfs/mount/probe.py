@@ -12,10 +12,10 @@ from f7tfs.mount.failure import leaves
 _SECONDS = 10.0
 
 
-async def require_site(url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+async def require_site(url: str) -> None:
     """Raise MountError unless something speaks HTTP at `url`; what it answers does not matter. No token is sent."""
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, transport=transport) as client:
+        async with httpx.AsyncClient(timeout=_SECONDS) as client:
             await client.head(f"{url}/status/liveness")
     except httpx.TimeoutException:
         raise MountError(f"cannot reach {url}: no answer within {_SECONDS:.0f} s") from None
