@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from f7tfs.sandbox.site import Site
 
 CLOSE_SCOPE_KEY = "f7tfs.close_connection"
+"""Set in the scope to close the connection after the answer, without a word about that in it."""
+CUT_SCOPE_KEY = "f7tfs.cut_connection"
+"""Set in the scope to cut the connection instead of an answer."""
+SEEN_SECONDS = 5.0
 
 
 class Bench:
@@ -43,25 +47,35 @@ class Bench:
         delay = faults.latency + (rule.delay if rule else 0.0)
         if delay:
             await trio.sleep(delay)
-        if rule is not None and (rule.drop == "before" or rule.status is not None):
+        if rule is not None and rule.drop == "before":
+            await _cut(scope, receive)
+        elif rule is not None and rule.status is not None:
             await _instead(rule, scope, receive, send)
-        elif rule is not None and rule.drop == "after":
-            await self._app(scope, receive, _swallow)
-            cut_connection(scope)
         else:
-            await self._app(scope, receive, send)
-            if scope.get(CLOSE_SCOPE_KEY):
-                cut_connection(scope, reset=False)
+            scope[CUT_SCOPE_KEY] = rule is not None and rule.drop == "after"
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def unless_cut(message: Message) -> None:
+            if not scope[CUT_SCOPE_KEY]:
+                await send(message)
+
+        await self._app(scope, receive, unless_cut)
+        if scope[CUT_SCOPE_KEY]:
+            await _cut(scope, receive)
+        elif scope.get(CLOSE_SCOPE_KEY):
+            cut_connection(scope, reset=False)
 
 
-async def _swallow(message: Message) -> None:
-    del message
+async def _cut(scope: Scope, receive: Receive) -> None:
+    """Cut the connection, and wait until the server has seen that: else it would still send an answer of its own."""
+    cut_connection(scope)
+    with trio.move_on_after(SEEN_SECONDS):
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 async def _instead(rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
-    if rule.drop == "before":
-        cut_connection(scope)
-        return
     headers = {} if rule.retry_after is None else {"retry-after": f"{rule.retry_after:g}"}
     while (await receive()).get("more_body"):
         pass  # the whole request is taken in, or its sender would see a broken connection instead of the answer

@@ -63,6 +63,7 @@ def sized(path: Path, size: int) -> None:
 def foreign(directory: Path) -> None:
     """A directory of somebody else; where we cannot give it away, at least one that we cannot use."""
     directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
     (directory / "f").write_bytes(b"secret")
     directory.chmod(0o700 if AS_ROOT else 0)
     if AS_ROOT:

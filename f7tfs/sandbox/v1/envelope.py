@@ -11,7 +11,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from f7tfs.sandbox.bench import cut_connection
+from f7tfs.sandbox.bench import CUT_SCOPE_KEY
 from f7tfs.sandbox.coreutils.failure import CommandFailed, CommandStalled, CommandTimedOut, OutputTooLarge
 from f7tfs.sandbox.site import Site
 from f7tfs.sandbox.tokens import TokenState
@@ -149,5 +149,5 @@ def _error(site: Site, request: Request, error: ApiError) -> Response:
 def broken(site: Site, request: Request) -> Response:
     """The server failed while it wrote its answer: a gateway makes a page of that, else the connection ends."""
     if not site.settings.gateway:
-        cut_connection(request.scope)
+        request.scope[CUT_SCOPE_KEY] = True
     return Response(BAD_GATEWAY, 502, None, "text/html")
