@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import AsyncIterator
 
 import trio
 
 from f7tfs.cluster.errors import (
     AlreadyExists,
+    ClusterError,
     DirectoryNotEmpty,
     IsADirectory,
     NotADirectory,
@@ -20,12 +22,13 @@ from f7tfs.cluster.errors import (
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.cache import ContentCache
-from f7tfs.vfs.journal import Journal, SetTime
+from f7tfs.vfs.journal import Change, Journal, SetTime
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.reintegration import Reintegration
 from f7tfs.vfs.routes import RenameRoute, plan_rename
+from f7tfs.vfs.sender import Sender
 
 RENAME_NOREPLACE = 1
 # What a new directory gets on the cluster: 0777 less the usual umask there.
@@ -43,8 +46,10 @@ class Changes:
         cache: ContentCache,
         reader: Reader,
         reintegration: Reintegration,
+        sender: Sender,
     ) -> None:
         self._cluster = cluster
+        self._sender = sender
         self._journal = journal
         self._metadata = metadata
         self._cache = cache
@@ -70,7 +75,7 @@ class Changes:
         try:
             await self._cluster.make_symlink(path, target)
         except Unsupported:
-            await self._reintegration.send_archive(path, Kind.SYMLINK, 0o777, time.time_ns(), target)
+            await self._sender.archive(path, Kind.SYMLINK, 0o777, time.time_ns(), target)
         return self._made(parent, name, Kind.SYMLINK, 0o777, len(target.encode()), target)
 
     def _made(self, parent: Directory, name: str, kind: Kind, mode: int, size: int, target: str = "") -> Node:
@@ -82,6 +87,7 @@ class Changes:
         node.touched = now
         parent.removed.pop(name, None)
         self._metadata.tree.attach(node, parent, name)
+        parent.entries_changed()
         return node
 
     # -- removing --------------------------------------------------------------------------------
@@ -104,7 +110,7 @@ class Changes:
         if node.on_cluster:
             await self._remove_remote(node)
         else:
-            self._metadata.tree.detach(node, trio.current_time())
+            self._detach(node)
         await self._reintegration.abandon(node)
         self._cache.idle(node)
 
@@ -113,7 +119,7 @@ class Changes:
         with contextlib.suppress(NotFound):
             await self._cluster.remove(node.path)
         path = node.path
-        self._metadata.tree.detach(node, trio.current_time())
+        self._detach(node)
         if node.written_here:
             await self._journal.forget_times([path])
 
@@ -164,37 +170,35 @@ class Changes:
             raise DirectoryNotEmpty(target.path)
 
     async def _rename_file(self, node: File, parent: Directory, name: str, target: Node | None) -> None:
-        if isinstance(target, File):
-            async with target.lock:
-                await self._reintegration.abandon(target)
-        if not node.on_cluster and node.change is not None:
-            await self._rename_unsent(node, parent, name, target)
-            return
-        async with node.lock:
-            await self._rename_sent(node, parent, name, target)
+        async with _locked(node, target):
+            if node.on_cluster or node.change is None:
+                await self._rename_sent(node, parent, name, target)
+            else:
+                await self._rename_unsent(node, node.change, parent, name, target)
         if node.change is not None and node.change.state == "ready":
             await self._reintegration.close(node)
 
-    async def _rename_unsent(self, node: File, parent: Directory, name: str, target: Node | None) -> None:
-        """It exists only here: it gets its name here, and is sent under that name."""
-        old_parent, old_name = node.parent, node.name
-        async with node.lock:
-            if node.on_cluster:
-                # It was sent while the lock was waited for.
-                await self._rename_sent(node, parent, name, target)
-                return
-            await self._move(node, parent, name, target)
-            self._stand_in_for(node, target)
-        if node.change is None or node.change.state != "ready":
-            return
-        try:
-            await self._reintegration.close(node)
-        except Refused:
-            if old_parent is not None and old_name not in old_parent.children:
-                await self._move(node, old_parent, old_name, None)
-                self._stand_in_for(node, None)
-                self._metadata.expire(parent)
-            raise
+    async def _rename_unsent(
+        self, node: File, change: Change, parent: Directory, name: str, target: Node | None
+    ) -> None:
+        """It exists only here: it gets its name here, and is sent under that name.
+
+        What stands at the new name is given up only when the cluster has the new content, or cannot be reached.
+        """
+        new, sent = _join(parent, name), False
+        if change.state != "open" and self._reintegration.goes_at_once(change, name):
+            remote_mode = target.remote_mode if isinstance(target, File) else None
+            try:
+                await self._reintegration.transfer(change, new, remote_mode)
+                sent = True
+            except Refused:
+                raise
+            except ClusterError as error:
+                await self._reintegration.put_off(change, error)
+        await self._move(node, parent, name, target)
+        self._stand_in_for(node, target)
+        if sent:
+            await self._reintegration.finished(change, new)
 
     def _stand_in_for(self, node: File, target: Node | None) -> None:
         """What stands at the node's place on the cluster is what `target` was there."""
@@ -232,7 +236,7 @@ class Changes:
             remote_mode = target.remote_mode if isinstance(target, File) else None
             content.frozen = True
             try:
-                await self._reintegration.put(new, content, node.attributes, remote_mode)
+                await self._sender.put(new, content, node.attributes, remote_mode)
             finally:
                 content.frozen = False
             content.base, node.version = None, None
@@ -240,24 +244,36 @@ class Changes:
         await self._cluster.remove(node.path)
 
     async def _rename_other(self, node: Node, parent: Directory, name: str, target: Node | None) -> None:
-        if isinstance(node, Directory):
-            # Nothing below may be on its way to the old place.
-            await self._reintegration.drain(below=node)
         if isinstance(target, Directory):
             await self._cluster.remove(target.path)
-            self._metadata.tree.detach(target, trio.current_time())
+            self._detach(target)
             target = None
-        await self._cluster.rename(node.path, _join(parent, name))
-        await self._move(node, parent, name, target)
+        async with contextlib.AsyncExitStack() as stack:
+            if isinstance(node, Directory):
+                await stack.enter_async_context(self._reintegration.hold(node))
+            if isinstance(target, File):
+                await stack.enter_async_context(target.lock)
+            await self._cluster.rename(node.path, _join(parent, name))
+            await self._move(node, parent, name, target)
+
+    def _detach(self, node: Node) -> None:
+        parent = node.parent
+        self._metadata.tree.detach(node, trio.current_time())
+        if parent is not None:
+            parent.entries_changed()
 
     async def _move(self, node: Node, parent: Directory, name: str, target: Node | None) -> None:
-        """Rename here, in the tree and in the journal."""
-        old, now = node.path, trio.current_time()
+        """Rename here, in the tree and in the journal. The caller holds the locks of files."""
+        old, old_parent = node.path, node.parent
         if target is not None:
-            self._metadata.tree.detach(target, now)
-            if isinstance(target, File):
-                self._cache.idle(target)
-        self._metadata.tree.move(node, parent, name, now)
+            self._detach(target)
+        self._metadata.tree.move(node, parent, name, trio.current_time())
+        parent.entries_changed()
+        if old_parent is not None:
+            old_parent.entries_changed()
+        if isinstance(target, File):
+            await self._reintegration.abandon(target)
+            self._cache.idle(target)
         await self._journal.move(old, node.path)
 
     # -- attributes ------------------------------------------------------------------------------
@@ -297,6 +313,16 @@ class Changes:
         version = node.version
         size = node.attributes.size if isinstance(node, File) else None
         await self._journal.set_time(SetTime(node.path, size, version.modified if version else None, mtime_ns))
+
+
+@contextlib.asynccontextmanager
+async def _locked(node: File, target: Node | None) -> AsyncIterator[None]:
+    """Nothing is sent to either meanwhile. In the order of their numbers, so that two renames cannot deadlock."""
+    files = {file.number: file for file in (node, target) if isinstance(file, File)}
+    async with contextlib.AsyncExitStack() as stack:
+        for _, file in sorted(files.items()):
+            await stack.enter_async_context(file.lock)
+        yield
 
 
 def _join(parent: Directory, name: str) -> str:

@@ -48,6 +48,7 @@ class Files:
         node.on_cluster, node.remote_mode, node.touched = False, None, now
         parent.removed.pop(name, None)
         self._metadata.tree.attach(node, parent, name)
+        parent.entries_changed()
         content = self._cache.give_new(node)
         self._cache.opened(node)
         await self._reintegration.begin(node, content)

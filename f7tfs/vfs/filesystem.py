@@ -25,10 +25,12 @@ from f7tfs.vfs.journal import Journal
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Inode, Node, Symlink
 from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.recovery import recover
 from f7tfs.vfs.reintegration import DrainProgress, Reintegration
 from f7tfs.vfs.scheduler import Jobs
+from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.virtual import VirtualDirectory, VirtualFile, VirtualLink, VirtualNode, VirtualNodes
 
 logger = logging.getLogger(__name__)
@@ -61,19 +63,24 @@ class Filesystem:
         self._cache = ContentCache(
             ContentStore(options.state_directory / "content", options.cache_bytes, options.reserved_bytes)
         )
+        self._reachability = Reachability(options.deadline / 2)
         self.metadata = Metadata(
             cluster,
             journal,
             self._inodes,
+            self._reachability,
             timeout=options.attribute_timeout,
             zone=options.zone,
             max_entries=options.listed_entries,
         )
         self.metadata.on_changed = self._cache.drop
         self._reader = Reader(cluster, self._cache, nursery)
-        self.reintegration = Reintegration(cluster, journal, self.metadata, self._cache, options)
+        sender = Sender(cluster, options.state_directory)
+        self.reintegration = Reintegration(sender, journal, self.metadata, self._cache, self._reachability, options)
         self.files = Files(self.metadata, self._cache, self._reader, self.reintegration)
-        self._changes = Changes(cluster, journal, self.metadata, self._cache, self._reader, self.reintegration)
+        self._changes = Changes(
+            cluster, journal, self.metadata, self._cache, self._reader, self.reintegration, sender
+        )
         self._jobs = JobsTree(
             options.jobs_name,
             Jobs(cluster, options.account, self._settle_below),
@@ -358,7 +365,8 @@ class Filesystem:
             "system": self._cluster.system,
             "root": self.metadata.tree.root.path,
             "user": self.metadata.identity.user,
-            "reachable": self.metadata.stale_since is None,
+            "reachable": self._reachability.since is None,
+            "unreachable_since": self._reachability.since,
             "changes_left": changes,
             "bytes_left": size,
             "failed": [

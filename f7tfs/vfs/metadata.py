@@ -19,6 +19,7 @@ from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Journal
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node
+from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.roots import made_up_entries
 from f7tfs.vfs.singleflight import SingleFlight
 from f7tfs.vfs.tree import SECOND_NS, Tree, make_root
@@ -27,8 +28,6 @@ from f7tfs.vfs.zones import LIKELY, Zone, epoch, infer_zone, local_zone_name, na
 logger = logging.getLogger(__name__)
 
 UNLISTABLE_SECONDS = 60.0
-# After a failure to reach the cluster, what is known is served for so long without another try.
-AWAY_SECONDS = 5.0
 ZONE_FACT = "zone"
 
 
@@ -53,6 +52,7 @@ class Metadata:
         cluster: Cluster,
         journal: Journal,
         inodes: InodeTable,
+        reachability: Reachability,
         *,
         timeout: float,
         zone: str | None,
@@ -61,15 +61,13 @@ class Metadata:
         self._cluster = cluster
         self._journal = journal
         self._inodes = inodes
+        self._reachability = reachability
         self._timeout = timeout
         self._file_systems: Sequence[FileSystem] = ()
         self.identity = Identity(user="", uid=-1, gid=-1)
         self._zone: Zone | None = named_zone(zone or journal.fact(ZONE_FACT) or "")
         self._flights: SingleFlight[int, None] = SingleFlight()
         self._max_entries = max_entries
-        self._away_until = float("-inf")
-        self.stale_since: float | None = None
-        """Wall-clock time since when answers come from the cache because the cluster is away."""
         self.on_changed: Callable[[File], None] = lambda _file: None
         """Told of files whose content is another one on the cluster now."""
 
@@ -130,7 +128,6 @@ class Metadata:
         """Ask again the next time."""
         directory.listed = min(directory.listed, trio.current_time() - self._timeout)
         directory.unlistable_until = float("-inf")
-        self._away_until = float("-inf")
 
     async def lookup(self, parent: Directory, name: str) -> Node:
         """The node of that name. Raises NotFound."""
@@ -187,21 +184,22 @@ class Metadata:
         await self._flights.run(directory.number, lambda: self._refresh(directory))
 
     async def _refresh(self, directory: Directory) -> None:
-        asked = trio.current_time()
         known = directory.listed > float("-inf")
-        if known and asked < self._away_until:
+        if known and self._reachability.paused:
             return
+        asked = trio.current_time()
         try:
-            entries = await self._list(directory)
-        except Unavailable as error:
+            with trio.fail_after(self._reachability.patience if known else float("inf")):
+                entries = await self._list(directory)
+        except (Unavailable, trio.TooSlowError) as error:
+            self._reachability.lost(error)
             if not known:
                 raise
-            self._away(error)
             return
         except (TooLarge, PermissionDenied):
             directory.unlistable_until = asked + UNLISTABLE_SECONDS
             raise
-        self.stale_since = None
+        self._reachability.found()
         await self._merge(directory, entries, asked)
 
     async def _list(self, directory: Directory) -> list[Entry]:
@@ -229,10 +227,3 @@ class Metadata:
             await self._journal.adopt_times(merged.adopted)
         if merged.forgotten:
             await self._journal.forget_times(merged.forgotten)
-
-    def _away(self, error: Unavailable) -> None:
-        now = trio.current_time()
-        if self.stale_since is None:
-            self.stale_since = now
-            logger.warning("the cluster cannot be reached, what is known is served: %s", error)
-        self._away_until = now + AWAY_SECONDS

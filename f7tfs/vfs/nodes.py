@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,11 @@ class Directory(Node):
     """Names removed here, and when: a listing asked for before that does not bring them back."""
     unlistable_until: float = float("-inf")
     """The API refused to list it; names are looked up one by one until then."""
+
+    def entries_changed(self) -> None:
+        """Through us: its time is now, and the next version seen of it is ours."""
+        self.attributes.mtime_ns = time.time_ns()
+        self.written_here, self.version = False, None
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

@@ -12,35 +12,29 @@ upload writes into a copy, which is a change of its own.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import socket
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, Refused, TimedOut, Uncertain
-from f7tfs.cluster.model import Kind
-from f7tfs.cluster.port import Cluster
-from f7tfs.vfs.archive import Member, write_archive
+from f7tfs.cluster.errors import ClusterError, Refused, TimedOut, Unavailable, Uncertain
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.journal import Change, Journal, SetTime
 from f7tfs.vfs.metadata import Metadata
-from f7tfs.vfs.nodes import Attributes, File, Node
+from f7tfs.vfs.nodes import File, Node
 from f7tfs.vfs.options import VfsOptions
-from f7tfs.vfs.routes import WriteRoute, plan_write
+from f7tfs.vfs.reachability import Reachability
+from f7tfs.vfs.routes import WriteRoute
+from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.temporaries import is_temporary
 
 logger = logging.getLogger(__name__)
 
-# What a new file gets on the cluster when no mode is asked for: 0666 less the usual umask there.
-NEW_FILE_MODE = 0o644
-# Bits that extraction keeps only as far as the umask there lets it.
-MASKED_BITS = 0o022
 LONGEST_PAUSE = 60.0
 CONCURRENT = 4
 # A close that waits for the cluster ends before the deadline of its request: what is journaled is no error.
@@ -54,15 +48,24 @@ class Reintegration:
     """The changes of this mount, and their way to the cluster."""
 
     def __init__(
-        self, cluster: Cluster, journal: Journal, metadata: Metadata, cache: ContentCache, options: VfsOptions
+        self,
+        sender: Sender,
+        journal: Journal,
+        metadata: Metadata,
+        cache: ContentCache,
+        reachability: Reachability,
+        options: VfsOptions,
     ) -> None:
-        self._cluster = cluster
+        self._sender = sender
         self._journal = journal
         self._metadata = metadata
         self._cache = cache
+        self._reachability = reachability
+        reachability.on_return = self._resume
         self._options = options
         self._news = trio.Event()
         self._limiter = trio.CapacityLimiter(CONCURRENT)
+        self._held: list[Node] = []
         self.changes: dict[int, Change] = {}
         """By journal row, oldest first."""
 
@@ -92,7 +95,7 @@ class Reintegration:
         if change is None or change.state == "failed" or node.unlinked:
             return
         # Claimed before anybody is told, so that the background does not send it too.
-        change.sending = foreground = self._waits_for_cluster(change)
+        change.sending = foreground = self.goes_at_once(change, node.name)
         try:
             await self._make_ready(change)
             if foreground:
@@ -108,11 +111,13 @@ class Reintegration:
             await self._journal.update(change)
         self._tell()
 
-    def _waits_for_cluster(self, change: Change) -> bool:
+    def goes_at_once(self, change: Change, name: str) -> bool:
+        """Whether who closes it under that name waits for the cluster."""
         if self._options.write_mode != "auto":
             return self._options.write_mode == "sync"
-        route = plan_write(change.content.size, self._cluster.limits, self._cluster.features)
-        return route is not WriteRoute.STAGED and not is_temporary(change.node.name)
+        if self._reachability.since is not None:
+            return False
+        return self._sender.route(change.content) is not WriteRoute.STAGED and not is_temporary(name)
 
     async def _send_or_keep(self, change: Change) -> None:
         """Send now; a refusal is the caller's, and anything that may pass leaves the change to the background."""
@@ -123,9 +128,9 @@ class Reintegration:
             await self._fail(change, error)
             raise
         except ClusterError as error:
-            await self._put_off(change, error)
+            await self.put_off(change, error)
         except trio.TooSlowError:
-            await self._put_off(change, TimedOut("the cluster did not answer in time"))
+            await self.put_off(change, TimedOut("the cluster did not answer in time"))
 
     async def store(self, node: File) -> None:
         """What `fsync` does: wait until the cluster has it. Raises ClusterError where it does not."""
@@ -142,7 +147,7 @@ class Reintegration:
             await self._fail(change, error)
             raise
         except ClusterError as error:
-            await self._put_off(change, error)
+            await self.put_off(change, error)
             raise
         finally:
             change.sending = False
@@ -150,12 +155,12 @@ class Reintegration:
     async def abandon(self, node: File) -> None:
         """The file was removed: what was not sent need not be. The caller holds the node's lock."""
         for change in [c for c in self.changes.values() if c.node is node]:
-            await self._forget(change)
+            self._forget(change)
             await self._journal.drop(change)
         if node.content is not None:
             node.content.dirty = False
 
-    async def _forget(self, change: Change) -> None:
+    def _forget(self, change: Change) -> None:
         self.changes.pop(change.row, None)
         if change.node.change is change:
             change.node.change = None
@@ -171,15 +176,43 @@ class Reintegration:
 
     async def _send(self, change: Change, *, even_open: bool = False) -> None:
         async with change.node.lock:
+            await self._not_held(change.node)
             if change.row not in self.changes or (change.state != "ready" and not even_open):
                 return
-            change.content.frozen = True
-            try:
-                path = await self._target(change)
-                await self.put(path, change.content, change.node.attributes, change.node.remote_mode)
-            finally:
-                change.content.frozen = False
-            await self._finished(change, path)
+            path = await self._target(change)
+            await self.transfer(change, path, change.node.remote_mode)
+            self._reachability.found()
+            await self.finished(change, path)
+
+    async def transfer(self, change: Change, path: str, remote_mode: int | None) -> None:
+        """Write the content of a change to `path`. The caller holds the node's lock.
+
+        When this returns, nothing has been awaited since the mode there was what is asked for.
+        """
+        change.content.frozen = True
+        try:
+            mode = await self._sender.put(path, change.content, change.node.attributes, remote_mode)
+            while mode != change.node.attributes.mode:
+                mode = change.node.attributes.mode
+                await self._sender.chmod(path, mode)
+        finally:
+            change.content.frozen = False
+
+    async def _not_held(self, node: File) -> None:
+        while any(node.is_below(directory) for directory in self._held):
+            await self._news.wait()
+
+    @contextlib.asynccontextmanager
+    async def hold(self, directory: Node) -> AsyncIterator[None]:
+        """Nothing is on its way to a place below a directory for the time of the block: it is being renamed."""
+        await self.drain(below=directory)
+        # No await between the end of the drain and this line.
+        self._held.append(directory)
+        try:
+            yield
+        finally:
+            self._held.remove(directory)
+            self._tell()
 
     async def _target(self, change: Change) -> str:
         """Where the content goes: its own place, or beside it where someone changed the file meanwhile."""
@@ -194,44 +227,25 @@ class Reintegration:
         logger.warning("%s was changed on the cluster meanwhile; what was written here is in %s", node.path, path)
         return path
 
-    async def put(self, path: str, content: Content, attributes: Attributes, remote_mode: int | None) -> None:
-        """Write a content to `path`, by the planned route, with its mode. The content must not change meanwhile."""
-        route = plan_write(content.size, self._cluster.limits, self._cluster.features)
-        match route:
-            case WriteRoute.DIRECT:
-                await self._cluster.write_direct(path, await trio.to_thread.run_sync(content.path.read_bytes))
-            case WriteRoute.STAGED:
-                await self._cluster.stage_in(path, content.path)
-            case WriteRoute.ARCHIVE:
-                await self.send_archive(path, Kind.FILE, attributes.mode, attributes.mtime_ns)
-        if mode_after(route, attributes.mode, remote_mode) != attributes.mode:
-            await self._cluster.chmod(path, attributes.mode)
-
     async def remember(self, change: Change) -> None:
         """Write down the attributes that go with a change."""
         await self._journal.update(change)
 
-    async def send_archive(self, path: str, kind: Kind, mode: int, mtime_ns: int, target: str = "") -> None:
-        """Make one small thing at `path` that the API has no call for: an empty file, a symlink."""
-        directory, _, name = path.rpartition("/")
-        member = Member(name=name, kind=kind, mode=mode, mtime_ns=mtime_ns, target=target)
-        archive = Path(self._options.state_directory) / f"{uuid.uuid4().hex}.tar.gz"
-        try:
-            await trio.to_thread.run_sync(write_archive, archive, [member])
-            await self._cluster.unpack(archive, directory or "/")
-        finally:
-            archive.unlink(missing_ok=True)
-
-    async def _finished(self, change: Change, path: str) -> None:
+    async def finished(self, change: Change, path: str) -> None:
+        """The cluster has the content of a change, at `path`."""
         node = change.node
+        # No await before the node says so: a chmod in between would be lost.
         current = node.content is change.content
         if current:
             change.content.dirty, change.content.base = False, None
-        await self._forget(change)
+        self._forget(change)
         in_place = path == node.path
         if in_place:
             node.on_cluster, node.version, node.written_here = True, None, True
             node.remote_mode = node.attributes.mode
+        if node.parent is not None:
+            # Its time changed there through us: the next look is adopted.
+            node.parent.version = None
         node.touched = trio.current_time()
         set_time = SetTime(path, change.content.size, None, node.attributes.mtime_ns)
         await self._journal.finish(change, set_time)
@@ -256,9 +270,12 @@ class Reintegration:
         await self._journal.update(change)
         self._tell()
 
-    async def _put_off(self, change: Change, error: ClusterError) -> None:
+    async def put_off(self, change: Change, error: ClusterError) -> None:
+        """It may work later: try again after a pause."""
         change.attempts += 1
         change.error = error
+        if isinstance(error, Unavailable):
+            self._reachability.lost(error)
         pause = min(LONGEST_PAUSE, 2.0**change.attempts) * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter
         change.not_before = trio.current_time() + pause
         logger.warning("%s is not on the cluster yet, next try in %.0f s: %s", change.node.path, pause, error)
@@ -292,20 +309,25 @@ class Reintegration:
         return min((change.not_before for change in self._waiting()), default=float("inf"))
 
     async def _attempt(self, change: Change) -> None:
-        async with self._limiter:
-            try:
-                await self._send(change)
-            except Refused as error:
-                await self._fail(change, error)
-            except ClusterError as error:
-                await self._put_off(change, error)
-            except Exception as error:
-                # A defect, or the local disk: nothing in the background may end the mount, or give data up.
-                logger.exception("sending %s failed", change.node.path)
-                await self._put_off(change, Uncertain(str(error)))
-            finally:
-                change.sending = False
-                self._tell()
+        # Whoever waits for an answer goes first.
+        with background():
+            async with self._limiter:
+                await self._try(change)
+
+    async def _try(self, change: Change) -> None:
+        try:
+            await self._send(change)
+        except Refused as error:
+            await self._fail(change, error)
+        except ClusterError as error:
+            await self.put_off(change, error)
+        except Exception as error:
+            # A defect, or the local disk: nothing in the background may end the mount, or give data up.
+            logger.exception("sending %s failed", change.node.path)
+            await self.put_off(change, Uncertain(str(error)))
+        finally:
+            change.sending = False
+            self._tell()
 
     # -- drain -----------------------------------------------------------------------------------
 
@@ -332,6 +354,13 @@ class Reintegration:
             self._hurry(waiting)
             await news.wait()
 
+    def _resume(self) -> None:
+        """The cluster is back: what waits out a pause need not."""
+        for change in self._waiting():
+            if change.attempts:
+                change.not_before = trio.current_time()
+        self._tell()
+
     def _hurry(self, waiting: list[Change]) -> None:
         """Do not wait for a temporary's rename any longer; the pause after a failure stays."""
         hurried = [change for change in waiting if change.attempts == 0 and change.not_before > trio.current_time()]
@@ -339,18 +368,3 @@ class Reintegration:
             change.not_before = trio.current_time()
         if hurried:
             self._tell()
-
-
-def mode_after(route: WriteRoute, asked: int, remote: int | None) -> int:
-    """The mode that a file has on the cluster after its content was sent.
-
-    `remote` is the mode of the file that stood there before, None if there was none. A direct upload keeps that one;
-    a staged upload makes a new file; extraction takes the mode asked for, as far as the umask there lets it.
-    """
-    match route:
-        case WriteRoute.DIRECT:
-            return NEW_FILE_MODE if remote is None else remote
-        case WriteRoute.STAGED:
-            return NEW_FILE_MODE
-        case WriteRoute.ARCHIVE:
-            return asked & ~MASKED_BITS

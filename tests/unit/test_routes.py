@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from f7tfs.cluster.model import Features, Kind, Limits
-from f7tfs.vfs.reintegration import NEW_FILE_MODE, mode_after
 from f7tfs.vfs.routes import ReadRoute, RenameRoute, WriteRoute, plan_read, plan_rename, plan_write
+from f7tfs.vfs.sender import NEW_FILE_MODE, mode_after
 
 LIMITS = Limits(direct_read=300, direct_write=500)
 V1 = Features(cheap_rename=True, empty_write=True, relative_symlink=True)

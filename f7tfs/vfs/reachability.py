@@ -1,0 +1,53 @@
+"""Whether the cluster can be reached, as far as the last calls told: so that not every caller waits to find out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import trio
+
+logger = logging.getLogger(__name__)
+
+# After a failure, nobody tries again for so long where there is something to go on with.
+PAUSE_SECONDS = 5.0
+# A try while the cluster is believed to be away takes no longer than this.
+PROBE_SECONDS = 3.0
+
+
+class Reachability:
+    """Shared by all who call the cluster and have another way to go on: stale listings, the journal."""
+
+    def __init__(self, patience: float) -> None:
+        """`patience`: seconds for a call while nothing is known to be wrong."""
+        self._patience = patience
+        self._pause_ends = float("-inf")
+        self.since: float | None = None
+        """Wall-clock time since when the cluster is away; None: it is not."""
+        self.on_return: Callable[[], None] = lambda: None
+
+    @property
+    def paused(self) -> bool:
+        """A try a moment ago failed."""
+        return trio.current_time() < self._pause_ends
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a call may take before what is known is used instead."""
+        return self._patience if self.since is None else min(PROBE_SECONDS, self._patience)
+
+    def lost(self, why: object) -> None:
+        """A call found nobody there."""
+        self._pause_ends = trio.current_time() + PAUSE_SECONDS
+        if self.since is None:
+            self.since = time.time()
+            logger.warning("the cluster cannot be reached; what is known is served, what is written waits: %s", why)
+
+    def found(self) -> None:
+        """A call was answered."""
+        self._pause_ends = float("-inf")
+        if self.since is not None:
+            logger.warning("the cluster is back after %.0f s", time.time() - self.since)
+            self.since = None
+            self.on_return()

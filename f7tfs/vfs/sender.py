@@ -1,0 +1,78 @@
+"""Sends content to the cluster, by the route that the planner says, and with the mode that is asked for."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import trio
+
+from f7tfs.cluster.model import Kind
+from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.archive import Member, write_archive
+from f7tfs.vfs.content import Content
+from f7tfs.vfs.nodes import Attributes
+from f7tfs.vfs.routes import WriteRoute, plan_write
+
+# What a new file gets on the cluster when no mode is asked for: 0666 less the usual umask there.
+NEW_FILE_MODE = 0o644
+# Bits that extraction keeps only as far as the umask there lets it.
+MASKED_BITS = 0o022
+
+
+class Sender:
+    """Knows nothing of names and journals. `directory`: for the archives on their way."""
+
+    def __init__(self, cluster: Cluster, directory: Path) -> None:
+        self._cluster = cluster
+        self._directory = directory
+
+    def route(self, content: Content) -> WriteRoute:
+        return plan_write(content.size, self._cluster.limits, self._cluster.features)
+
+    async def chmod(self, path: str, mode: int) -> None:
+        await self._cluster.chmod(path, mode)
+
+    async def put(self, path: str, content: Content, attributes: Attributes, remote_mode: int | None) -> int:
+        """Write a content to `path`, by the planned route, with its mode, which is returned.
+
+        The content must not change meanwhile. `remote_mode`: of the file that is there; None: there is none.
+        """
+        route = self.route(content)
+        match route:
+            case WriteRoute.DIRECT:
+                await self._cluster.write_direct(path, await trio.to_thread.run_sync(content.path.read_bytes))
+            case WriteRoute.STAGED:
+                await self._cluster.stage_in(path, content.path)
+            case WriteRoute.ARCHIVE:
+                await self.archive(path, Kind.FILE, attributes.mode, attributes.mtime_ns)
+        mode = attributes.mode
+        if mode_after(route, mode, remote_mode) != mode:
+            await self._cluster.chmod(path, mode)
+        return mode
+
+    async def archive(self, path: str, kind: Kind, mode: int, mtime_ns: int, target: str = "") -> None:
+        """Make one small thing at `path` that the API has no call for: an empty file, a symlink."""
+        directory, _, name = path.rpartition("/")
+        member = Member(name=name, kind=kind, mode=mode, mtime_ns=mtime_ns, target=target)
+        archive = self._directory / f"{uuid.uuid4().hex}.tar.gz"
+        try:
+            await trio.to_thread.run_sync(write_archive, archive, [member])
+            await self._cluster.unpack(archive, directory or "/")
+        finally:
+            archive.unlink(missing_ok=True)
+
+
+def mode_after(route: WriteRoute, asked: int, remote: int | None) -> int:
+    """The mode that a file has on the cluster after its content was sent.
+
+    `remote` is the mode of the file that stood there before, None if there was none. A direct upload keeps that one;
+    a staged upload makes a new file; extraction takes the mode asked for, as far as the umask there lets it.
+    """
+    match route:
+        case WriteRoute.DIRECT:
+            return NEW_FILE_MODE if remote is None else remote
+        case WriteRoute.STAGED:
+            return NEW_FILE_MODE
+        case WriteRoute.ARCHIVE:
+            return asked & ~MASKED_BITS
