@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import trio
 
 from f7tfs.cluster.errors import ClusterError, Refused, TimedOut, Unavailable, Uncertain
+from f7tfs.cluster.lane import background
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.journal import Change, Journal, SetTime
