@@ -91,6 +91,8 @@ class Jobs:
             await self._cluster.cancel(job_id)
         self._known.clear()
         self.hidden.add(job_id)
+        if self.last == job_id:
+            self.last = None
 
     async def files(self, job_id: str) -> JobFiles:
         """Where its output goes, and its script. Remembered once they are known."""

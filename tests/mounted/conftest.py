@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -66,9 +67,24 @@ class Mount:
     def abandon(self) -> None:
         """Whatever state it is in, it is gone after this."""
         if os.path.ismount(self.path) or self.stale():
-            self.umount()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.f7tfs("umount", "--wait", "5", str(self.path))
+        for daemon in self.daemons():
+            os.kill(daemon, signal.SIGKILL)
         if os.path.ismount(self.path) or self.stale():
             subprocess.run(["fusermount3", "-uqz", str(self.path)], check=False)
+
+    def daemons(self) -> list[int]:
+        """The processes that serve this mount."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if str(self.path).encode() in words and b"f7tfs" in words:
+                found.append(int(process.name))
+        return found
 
     def stale(self) -> bool:
         try:

@@ -5,23 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.mounted.conftest import APIS, Mount, wait_until
-
-
-def daemon_of(mount: Mount) -> int:
-    """The process that serves a mount."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if str(mount.path).encode() in words and b"f7tfs" in b" ".join(words):
-            return int(process.name)
-    raise AssertionError("no daemon serves the mount")
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -32,7 +19,8 @@ def test_what_close_acknowledged_survives_the_daemons_death(new_mount: Callable[
     mount.sandbox.faults({"match": "POST .*upload", "status": 503, "count": None})
     for index in range(20):
         (mount.path / f"d/file{index}").write_text(f"content {index}")
-    os.kill(daemon_of(mount), signal.SIGKILL)
+    (daemon,) = mount.daemons()
+    os.kill(daemon, signal.SIGKILL)
     wait_until(mount.stale)
     assert not list((mount.remote / "d").iterdir())
     mount.sandbox.clear_faults()
