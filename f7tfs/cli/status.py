@@ -88,5 +88,7 @@ def readable(answer: dict[str, Any]) -> dict[str, str]:
         "cached": f"{answer['cache_bytes'] / 2**20:.1f} MiB in {answer['state_directory']}",
         "process": str(answer["pid"]),
     }
+    if waiting := answer["waiting"]:
+        shown["waiting"] = f"{waiting[0]['path']}: {waiting[0]['error']}"
     failed = [f"{each['path']}: {each['error']}" for each in answer["failed"]]
     return shown | ({"FAILED": "; ".join(failed)} if failed else {})

@@ -16,7 +16,6 @@ from f7tfs.cluster.errors import (
     NotADirectory,
     NotFound,
     PermissionDenied,
-    Refused,
     Unsupported,
 )
 from f7tfs.cluster.model import Kind
@@ -26,7 +25,7 @@ from f7tfs.vfs.journal import Change, Journal, SetTime
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node
 from f7tfs.vfs.reader import Reader
-from f7tfs.vfs.reintegration import Reintegration
+from f7tfs.vfs.reintegration import Reintegration, is_final
 from f7tfs.vfs.routes import RenameRoute, plan_rename
 from f7tfs.vfs.sender import Sender
 
@@ -191,9 +190,9 @@ class Changes:
             try:
                 await self._reintegration.transfer(change, new, remote_mode)
                 sent = True
-            except Refused:
-                raise
             except ClusterError as error:
+                if is_final(error):
+                    raise
                 await self._reintegration.put_off(change, error)
         await self._move(node, parent, name, target)
         self._stand_in_for(node, target)

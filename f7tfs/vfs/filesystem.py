@@ -372,6 +372,11 @@ class Filesystem:
             "failed": [
                 {"path": change.node.path, "error": str(change.error)} for change in self.reintegration.failed()
             ],
+            "waiting": [
+                {"path": change.node.path, "error": str(change.error)}
+                for change in self.reintegration.changes.values()
+                if change.state == "ready" and change.error is not None
+            ],
             "inodes": len(self._inodes),
             "cache_bytes": self._cache.store.used,
             "calls": dict(self._cluster.calls),

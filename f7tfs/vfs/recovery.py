@@ -6,7 +6,6 @@ import logging
 
 import trio
 
-from f7tfs.cluster.errors import RemoteFailure
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.journal import Change, Journal, Row
@@ -48,8 +47,8 @@ async def _recover_row(
         cache.give(node, content)
     node.content = content
     change = Change(row=row.row, node=node, content=content, created=row.created)
-    change.state = "failed" if row.state == "failed" else "ready"
-    change.error = RemoteFailure(row.error) if row.error else None
+    # What failed for good is tried once more: the account, the quota or the rights may be other ones now.
+    change.state = "ready"
     node.change = reintegration.changes[row.row] = change
     node.attributes.size, node.attributes.mtime_ns = content.size, row.mtime_ns
     node.attributes.mode = row.mode

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, Refused, TimedOut, Unavailable, Uncertain
+from f7tfs.cluster.errors import ClusterError, Refused, TimedOut, Unauthorized, Unavailable, Uncertain
 from f7tfs.cluster.lane import background
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
@@ -125,11 +125,10 @@ class Reintegration:
         try:
             with trio.fail_after(self._options.deadline * CLOSE_SHARE):
                 await self._send(change)
-        except Refused as error:
-            await self._fail(change, error)
-            raise
         except ClusterError as error:
-            await self.put_off(change, error)
+            await self._note(change, error)
+            if is_final(error):
+                raise
         except trio.TooSlowError:
             await self.put_off(change, TimedOut("the cluster did not answer in time"))
 
@@ -144,11 +143,8 @@ class Reintegration:
         try:
             await self._make_ready(change)
             await self._send(change, even_open=True)
-        except Refused as error:
-            await self._fail(change, error)
-            raise
         except ClusterError as error:
-            await self.put_off(change, error)
+            await self._note(change, error)
             raise
         finally:
             change.sending = False
@@ -263,6 +259,13 @@ class Reintegration:
         if node.parent is not None:
             self._metadata.expire(node.parent)
 
+    async def _note(self, change: Change, error: ClusterError) -> None:
+        """What comes of a change that could not be sent."""
+        if is_final(error):
+            await self._fail(change, error)
+        else:
+            await self.put_off(change, error)
+
     async def _fail(self, change: Change, error: ClusterError) -> None:
         if change.row not in self.changes:
             return
@@ -318,10 +321,8 @@ class Reintegration:
     async def _try(self, change: Change) -> None:
         try:
             await self._send(change)
-        except Refused as error:
-            await self._fail(change, error)
         except ClusterError as error:
-            await self.put_off(change, error)
+            await self._note(change, error)
         except Exception as error:
             # A defect, or the local disk: nothing in the background may end the mount, or give data up.
             logger.exception("sending %s failed", change.node.path)
@@ -369,3 +370,8 @@ class Reintegration:
             change.not_before = trio.current_time()
         if hurried:
             self._tell()
+
+
+def is_final(error: ClusterError) -> bool:
+    """Whether sending the same again would be refused again. Credentials are renewed while a mount lives."""
+    return isinstance(error, Refused) and not isinstance(error, Unauthorized)

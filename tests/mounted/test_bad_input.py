@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,43 @@ def test_a_secret_that_expires_in_the_middle(new_mount: Callable[..., Mount], ap
     mount.sandbox.expire_tokens()
     (mount.path / "after").write_text("y")
     assert (mount.remote / "after").read_text() == "y"
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_credentials_that_are_no_longer_taken(new_mount: Callable[..., Mount], api: str) -> None:
+    """Reading is refused; what is written waits in the journal, and `f7tfs status` says why."""
+    mount = new_mount(api)
+    (mount.remote / "theirs").write_text("x")
+    mount.mount()
+    mount.sandbox.faults({"match": "POST /auth/token", "status": 401, "count": None})
+    mount.sandbox.expire_tokens()
+    with pytest.raises(PermissionError):
+        (mount.path / "theirs").read_text()
+    (mount.path / "ours").write_text("written meanwhile")
+    assert (mount.path / "ours").read_text() == "written meanwhile"
+    status = json.loads(mount.f7tfs("status", "--json", str(mount.path)).stdout)
+    assert status["changes_left"] == 1
+    assert status["waiting"][0]["path"].endswith("/ours")
+    assert status["failed"] == []
+    mount.sandbox.clear_faults()
+    wait_until((mount.remote / "ours").exists)
+    assert (mount.path / "theirs").read_text() == "x"
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_change_that_failed_is_tried_again_at_the_next_mount(new_mount: Callable[..., Mount], api: str) -> None:
+    mount = new_mount(api)
+    mount.mount()
+    mount.sandbox.faults(quota=10)
+    with pytest.raises(OSError, match="quota"):
+        (mount.path / "file").write_text("more than there is room for")
+    assert mount.umount().returncode == 1, "something was left, and it was not said"
+    mount.sandbox.clear_faults()
+    mount.mount()
+    wait_until((mount.remote / "file").exists)
+    assert (mount.remote / "file").read_text() == "more than there is room for"
+    assert mount.umount().returncode == 0
 
 
 @pytest.mark.parametrize("api", APIS)
