@@ -113,4 +113,5 @@ def set_up(*, debug: bool, file: Path | None = None, secrets: Iterable[str] = ()
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.WARNING)
+        # What they say at DEBUG drowns everything else.
+        logging.getLogger(name).setLevel(logging.INFO if debug else logging.WARNING)

@@ -21,7 +21,7 @@ class Api(enum.StrEnum):
 
 
 def sandbox(
-    root: Annotated[Path | None, typer.Option(help="The directory to serve; else a temporary one.")] = None,
+    root: Annotated[Path | None, typer.Option(help="What to serve, made if need be; else a temporary one.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     api: Annotated[Api, typer.Option(help="Whose URL is shown.")] = Api.V2,
     latency: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Added to every call.")] = 0.0,
@@ -35,6 +35,9 @@ def sandbox(
     with ExitStack() as stack:
         if root is None:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="f7tfs-sandbox-")))
-        elif not root.is_dir():
-            raise MountError(f"{root}: not a directory")
+        else:
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise MountError(f"{root}: {error.strerror}") from None
         run_sandbox(root.resolve(), port, shown="v1" if api is Api.V1 else "v2", latency=latency)

@@ -124,4 +124,5 @@ def test_what_is_not_ours_is_not_unmounted(home: Path) -> None:
 
 
 def test_a_sandbox_needs_its_directory_and_its_port(home: Path) -> None:
-    assert "absent: not a directory" in refused(f7tfs(home, "sandbox", "--root", "absent"))
+    (home / "file").touch()
+    assert "file: File exists" in refused(f7tfs(home, "sandbox", "--root", str(home / "file")))
