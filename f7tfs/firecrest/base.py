@@ -21,6 +21,13 @@ class Client:
     def __init__(self, url: str, authorization: Authorization, options: Options | None = None) -> None:
         self._session = Session(url, authorization, options)
 
+    @classmethod
+    def over(cls, other: Client) -> Self:
+        """A client that shares the connections of another."""
+        client = cls.__new__(cls)
+        client._session = other._session  # noqa: SLF001 - a client too
+        return client
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -1,6 +1,6 @@
 """What can go wrong when FirecREST is called.
 
-FirecrestException                the last response, redacted, is in `responses`
+FirecrestException                the responses that led to it, redacted, are in `responses`; the last one decided
 ├── UnauthorizedException         401, also after one replay with a fresh token
 ├── ClientsCredentialsException   no access token could be had
 ├── HeaderException               v1: an error that a response header names
@@ -9,6 +9,9 @@ FirecrestException                the last response, redacted, is in `responses`
 ├── NoJSONException               success, but not the JSON that was expected
 ├── StorageDownloadException      object storage did not give an object
 ├── StorageUploadException        object storage did not take an object
+├── TaskException                 v1: a task ended with an error
+├── TransferJobFailedException    v2: a transfer job ended without having done its work
+├── WaitTimedOut                  what was waited for did not come within the time that the caller gave
 ├── ConnectionFailed              no answer; `sent` says whether the request may have reached the server
 │   └── RequestTimedOut           no answer in time
 └── Uncertain                     a call that must not be repeated was sent and its outcome is not known
@@ -16,7 +19,8 @@ FirecrestException                the last response, redacted, is in `responses`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from f7tfs.firecrest.reply import Reply
 
@@ -47,21 +51,27 @@ class FirecrestException(Exception):
     def __init__(self, responses: Sequence[Reply] = (), message: str = "") -> None:
         super().__init__(message)
         self.responses = tuple(responses)
+        self._last = self.responses[-1] if self.responses else None
         self._message = message
 
     @property
     def status(self) -> int | None:
-        """The HTTP status of the last response; None when there was no response."""
-        return self.responses[-1].status if self.responses else None
+        """The HTTP status of the response that is the error; None when there was no response."""
+        return None if self._last is None else self._last.status
 
     @property
     def message(self) -> str:
         """What the server said, as text; else what happened here."""
-        return self._message or (self.responses[-1].message if self.responses else "")
+        return self._message or ("" if self._last is None else self._last.message)
+
+    def came_after(self, replies: Iterable[Reply]) -> None:
+        """Put the replies to earlier requests of the same call before the one that is the error."""
+        self.responses = (*(reply for reply in replies if reply is not self._last), *self.responses[-1:])
 
     def __str__(self) -> str:
-        prefix = f"{self.status}: " if self.responses else ""
-        return f"{prefix}{self.message}"
+        prefix = "" if self._last is None else f"{self._last.status}: "
+        asked = f" ({self._last.request})" if self._last is not None and self._last.request else ""
+        return f"{prefix}{self.message}{asked}"
 
 
 class UnauthorizedException(FirecrestException):
@@ -99,6 +109,25 @@ class StorageDownloadException(FirecrestException):
 
 class StorageUploadException(FirecrestException):
     """Object storage did not take an object."""
+
+
+class TaskException(FirecrestException):
+    """A task of v1 ended with an error; `task` is its record."""
+
+    def __init__(self, task: Mapping[str, Any]) -> None:
+        self.task = task
+        data = task.get("data")
+        said = data.get("error") if isinstance(data, Mapping) else data
+        told = str(said or task.get("description") or "no reason given")
+        super().__init__(message=f"task {task.get('task_id')} ended with status {task.get('status')}: {told}")
+
+
+class TransferJobFailedException(FirecrestException):
+    """A transfer job of v2 ended without having done its work; the text of its error log is in the message."""
+
+
+class WaitTimedOut(FirecrestException):
+    """It goes on in the cluster; only the wait for it is over."""
 
 
 class ConnectionFailed(FirecrestException):

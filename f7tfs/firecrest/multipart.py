@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from urllib.parse import quote
+
+import trio
+
+Body = Callable[[], AsyncIterator[bytes]]
+"""Gives the bytes of a body, anew for each attempt: it need not be in memory as a whole."""
+
+BLOCK = 2**20
+
+
+async def blocks_of(source: Path, start: int, stop: int) -> AsyncIterator[bytes]:
+    """Bytes [start, stop) of a file. Raises OSError when it has become shorter."""
+    descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while start < stop:
+            block = await trio.to_thread.run_sync(os.pread, descriptor, min(BLOCK, stop - start), start)
+            if not block:
+                raise OSError(f"{source} has become shorter while it was uploaded")
+            yield block
+            start += len(block)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +40,23 @@ class Form:
     tail: bytes
     content_type: str
 
-    def around(self, content: bytes) -> bytes:
-        """The whole body."""
-        return b"".join((self.head, content, self.tail))
+    async def around(self, content: bytes | Path) -> tuple[bytes | Body, dict[str, str]]:
+        """The whole body, and its headers. A local file is read in blocks as they are sent."""
+        if isinstance(content, bytes):
+            return b"".join((self.head, content, self.tail)), self.headers(len(content))
+        size = (await trio.Path(content).stat()).st_size
+        return partial(self._blocks, content, size), self.headers(size)
+
+    async def _blocks(self, source: Path, size: int) -> AsyncIterator[bytes]:
+        yield self.head
+        async for block in blocks_of(source, 0, size):
+            yield block
+        yield self.tail
+
+    def headers(self, size: int) -> dict[str, str]:
+        """The headers of a request whose file has `size` bytes."""
+        length = len(self.head) + size + len(self.tail)
+        return {"Content-Type": self.content_type, "Content-Length": str(length)}
 
 
 def raw_filename(name: str) -> str:

@@ -6,6 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
 
 _SECRET_HEADERS = frozenset({"auth-token", "authorization", "set-cookie", "cookie", "www-authenticate", "location"})
 _SECRET_TEXT = (
@@ -26,11 +29,22 @@ _TAGS = re.compile(r"<[^>]+>")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Status, headers (names in lower case) and the beginning of the body."""
+    """Status, headers (names in any case) and the beginning of the body, all without secrets."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
+    request: str = ""
+    """What was asked: `METHOD route`."""
+
+    @property
+    def status_code(self) -> int:
+        """The same as `status`, as HTTP libraries call it."""
+        return self.status
+
+    def json(self) -> Any:
+        """The body. Raises ValueError if it is no JSON, or more than was kept."""
+        return json.loads(self.text)
 
     @property
     def message(self) -> str:
@@ -53,10 +67,10 @@ def redacted(text: str) -> str:
     return text
 
 
-def reply_of(status: int, headers: Mapping[str, str], text: str) -> Reply:
+def reply_of(status: int, headers: Mapping[str, str], text: str, request: str = "") -> Reply:
     """Keep of a response what may be kept."""
     kept = {name.lower(): value for name, value in headers.items() if name.lower() not in _SECRET_HEADERS}
-    return Reply(status, kept, redacted(text[:_KEPT]))
+    return Reply(status, httpx.Headers(kept), redacted(text[:_KEPT]), request)
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,6 @@ Content is streamed in blocks: a part may be a gibibyte.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from f7tfs.firecrest.errors import (
     StorageDownloadException,
     StorageUploadException,
 )
-from f7tfs.firecrest.multipart import form, raw_filename
+from f7tfs.firecrest.multipart import BLOCK, blocks_of, form, raw_filename
 from f7tfs.firecrest.reply import Reply, reply_of
 from f7tfs.firecrest.session import Options
 from f7tfs.firecrest.tasks import gather
@@ -37,7 +36,6 @@ Sink = Callable[[int, bytes], None]
 Moved = Callable[[int], None]
 """Told how many more bytes have gone out; negative when a part begins anew."""
 
-BLOCK = 2**20
 # httpcore asks the socket for 64 KiB at a time and has no option for it. With a mebibyte a download is six times as
 # fast, and small answers cost no more.
 httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = BLOCK
@@ -165,8 +163,7 @@ class ObjectStorage:
 
         async def once() -> None:
             body = _Body(source, 0, size, moved)
-            length = len(shape.head) + size + len(shape.tail)
-            headers = {"Content-Type": shape.content_type, "Content-Length": str(length)}
+            headers = shape.headers(size)
             with body.undone_on_error():
                 response = await self._http.post(url, content=body.blocks(shape.head, shape.tail), headers=headers)
                 await _expect(response, _TAKEN)
@@ -216,20 +213,10 @@ class _Body:
         """`head`, the bytes, `tail`. A file that has become shorter ends the upload with OSError."""
         if head:
             yield head
-        descriptor = os.open(self._source, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            position = self._start
-            while position < self._stop:
-                wanted = min(BLOCK, self._stop - position)
-                block = await trio.to_thread.run_sync(os.pread, descriptor, wanted, position)
-                if not block:
-                    raise OSError(f"{self._source} has become shorter while it was uploaded")
-                yield block
-                position += len(block)
-                self._count += len(block)
-                self._moved(len(block))
-        finally:
-            os.close(descriptor)
+        async for block in blocks_of(self._source, self._start, self._stop):
+            yield block
+            self._count += len(block)
+            self._moved(len(block))
         if tail:
             yield tail
 

@@ -23,9 +23,11 @@ from f7tfs.firecrest.errors import (
     error_for,
 )
 from f7tfs.firecrest.limiter import Limiter
+from f7tfs.firecrest.multipart import Body
 from f7tfs.firecrest.operations import Operation
 from f7tfs.firecrest.reply import reply_of
 from f7tfs.firecrest.retry import Outcome, RetryPolicy, is_uncertain, may_repeat, outcome_of, retry_after
+from f7tfs.firecrest.trail import note
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Request:
     params: Mapping[str, Any] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
     data: Mapping[str, Any] | None = None
-    content: bytes | None = None
+    content: bytes | Body | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -122,9 +124,10 @@ class Session:
             response = await self._send(operation, arguments, request, token)
         except ConnectionFailed as error:
             return error, Outcome.UNKNOWN if error.sent else Outcome.NOT_DONE, wait
+        reply = reply_of(response.status_code, response.headers, _text(response), operation.label)
+        note(reply)
         if response.is_success:
             return response, Outcome.FINAL, wait
-        reply = reply_of(response.status_code, response.headers, response.text)
         asked = retry_after(reply)
         if asked is not None:
             wait = max(wait, asked)
@@ -149,22 +152,27 @@ class Session:
                         params={name: value for name, value in request.params.items() if value is not None} or None,
                         json=request.json,
                         data=request.data,
-                        content=request.content,
+                        content=request.content() if callable(request.content) else request.content,
                         headers={**request.headers, "Authorization": f"Bearer {token}"},
                         timeout=timeout,
                     )
             except (httpx.TransportError, trio.TooSlowError) as error:
-                raise _no_answer(error) from error
+                raise _no_answer(error, operation.label) from error
             seconds = trio.current_time() - began
             logger.debug("%s: %d in %.3f s", operation.label, response.status_code, seconds)
             return response
 
 
-def _no_answer(error: httpx.TransportError | trio.TooSlowError) -> ConnectionFailed:
+def _text(response: httpx.Response) -> str:
+    """As much of a body as a reply could keep: a download is not decoded for it."""
+    return response.text if response.is_error else response.content[:5000].decode("utf-8", "replace")
+
+
+def _no_answer(error: httpx.TransportError | trio.TooSlowError, asked: str) -> ConnectionFailed:
     sent = not isinstance(error, _NEVER_LEFT)
     if isinstance(error, httpx.TimeoutException | trio.TooSlowError):
-        return RequestTimedOut("no answer in time", sent=sent)
-    return ConnectionFailed(str(error) or type(error).__name__, sent=sent)
+        return RequestTimedOut(f"{asked}: no answer in time", sent=sent)
+    return ConnectionFailed(f"{asked}: {str(error) or type(error).__name__}", sent=sent)
 
 
 def _final(operation: Operation, outcome: Outcome, failure: FirecrestException) -> FirecrestException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from f7tfs.firecrest.base import Client
@@ -15,11 +16,12 @@ from f7tfs.firecrest.v1_utilities import machine
 class ComputeV1(Client):
     """Jobs. All methods raise FirecrestException."""
 
-    async def submit_upload(self, system_name: str, script: bytes, fields: Mapping[str, str]) -> str:
-        """Submit a script's text; fields account and env (JSON). POST jobs/upload."""
-        body = form(fields, raw_filename("job.sh"))
-        headers = {**machine(system_name), "Content-Type": body.content_type}
-        return _task(await self._call("submit_upload", {}, content=body.around(script), headers=headers))
+    async def submit_upload(
+        self, system_name: str, script: bytes | Path, fields: Mapping[str, str], filename: str = "job.sh"
+    ) -> str:
+        """Submit a script, its text or a local file; fields account and env (JSON). POST jobs/upload."""
+        body, headers = await form(fields, raw_filename(filename)).around(script)
+        return _task(await self._call("submit_upload", {}, content=body, headers={**machine(system_name), **headers}))
 
     async def submit_path(
         self, system_name: str, path: str, account: str | None = None, env: Mapping[str, str] | None = None
@@ -32,32 +34,40 @@ class ComputeV1(Client):
             data["env"] = json.dumps(dict(env))
         return _task(await self._call("submit_path", {}, data=data, headers=machine(system_name)))
 
-    async def poll_active(self, system_name: str, job_ids: Sequence[str] = ()) -> str:
-        """Jobs in the queue, of the user or those named. GET jobs."""
-        return await self._jobs("poll_active", system_name, job_ids)
+    async def poll_active(self, system_name: str, job_ids: Sequence[str] = (), **options: str | int | None) -> str:
+        """Jobs in the queue, of the user or those named; options pageSize, pageNumber. GET jobs."""
+        return await self._jobs("poll_active", system_name, job_ids, options)
 
-    async def poll(self, system_name: str, job_ids: Sequence[str] = ()) -> str:
-        """Accounting of jobs, ended ones too; of today, or those named. GET acct."""
-        return await self._jobs("poll", system_name, job_ids)
+    async def poll(self, system_name: str, job_ids: Sequence[str] = (), **options: str | int | None) -> str:
+        """Accounting of jobs, ended ones too; of today, or those named.
+
+        Options starttime, endtime, pageSize, pageNumber. GET acct.
+        """
+        return await self._jobs("poll", system_name, job_ids, options)
 
     async def cancel(self, system_name: str, job_id: str) -> str:
         """Cancel a job. DELETE jobs/ID."""
         return _task(await self._call("cancel", {"job_id": job_id}, headers=machine(system_name)))
 
-    async def nodes(self, system_name: str) -> str:
-        """GET nodes."""
-        return _task(await self._call("nodes", {}, headers=machine(system_name)))
+    async def nodes(self, system_name: str, names: Sequence[str] = ()) -> str:
+        """All, or those named. GET nodes."""
+        params = {"nodes": ",".join(names) or None}
+        return _task(await self._call("nodes", {}, params=params, headers=machine(system_name)))
 
-    async def partitions(self, system_name: str) -> str:
-        """GET partitions."""
-        return _task(await self._call("partitions", {}, headers=machine(system_name)))
+    async def partitions(self, system_name: str, names: Sequence[str] = ()) -> str:
+        """All, or those named. GET partitions."""
+        params = {"partitions": ",".join(names) or None}
+        return _task(await self._call("partitions", {}, params=params, headers=machine(system_name)))
 
-    async def reservations(self, system_name: str) -> str:
-        """GET reservations."""
-        return _task(await self._call("reservations", {}, headers=machine(system_name)))
+    async def reservations(self, system_name: str, names: Sequence[str] = ()) -> str:
+        """All, or those named. GET reservations."""
+        params = {"reservations": ",".join(names) or None}
+        return _task(await self._call("reservations", {}, params=params, headers=machine(system_name)))
 
-    async def _jobs(self, name: str, system_name: str, job_ids: Sequence[str]) -> str:
-        params = {"jobs": ",".join(job_ids) or None}
+    async def _jobs(
+        self, name: str, system_name: str, job_ids: Sequence[str], options: Mapping[str, str | int | None]
+    ) -> str:
+        params = {"jobs": ",".join(job_ids) or None, **options}
         return _task(await self._call(name, {}, params=params, headers=machine(system_name)))
 
 

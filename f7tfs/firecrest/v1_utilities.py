@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from f7tfs.firecrest.base import Client
@@ -49,20 +50,19 @@ class UtilitiesV1(Client):
         """The first ten lines. GET view."""
         return str(await self._get("view", system_name, targetPath=path))
 
-    async def whoami(self, system_name: str) -> dict[str, Any]:
-        """User and groups there, with ids as texts. GET whoami."""
-        return dict(await self._get("whoami", system_name, groups="true"))
+    async def whoami(self, system_name: str, *, groups: bool = True) -> Any:
+        """User and groups there, with ids as texts; without `groups` the user's name alone. GET whoami."""
+        return await self._get("whoami", system_name, groups="true" if groups else None)
 
     async def simple_download(self, system_name: str, path: str) -> bytes:
         """The content of a small file. GET download."""
         response = await self._call("simple_download", {}, params={"sourcePath": path}, headers=machine(system_name))
         return response.content
 
-    async def simple_upload(self, system_name: str, directory: str, filename: str, content: bytes) -> None:
-        """Create or overwrite a small file. POST upload."""
-        body = form({"targetPath": directory}, extended_filename(filename))
-        headers = {**machine(system_name), "Content-Type": body.content_type}
-        await self._call("simple_upload", {}, content=body.around(content), headers=headers)
+    async def simple_upload(self, system_name: str, directory: str, filename: str, content: bytes | Path) -> None:
+        """Create or overwrite a small file, from memory or from a local file. POST upload."""
+        body, headers = await form({"targetPath": directory}, extended_filename(filename)).around(content)
+        await self._call("simple_upload", {}, content=body, headers={**machine(system_name), **headers})
 
     async def mkdir(self, system_name: str, path: str, *, create_parents: bool = False) -> None:
         """Make a directory. POST mkdir."""
@@ -92,13 +92,13 @@ class UtilitiesV1(Client):
         """Remove, a directory with all below it. DELETE rm."""
         await self._form("simple_delete", system_name, targetPath=path)
 
-    async def compress(self, system_name: str, source: str, target: str) -> None:
-        """Make a .tar.gz within the time of one command. POST compress."""
-        await self._form("compress", system_name, sourcePath=source, targetPath=target)
+    async def compress(self, system_name: str, source: str, target: str, **options: str) -> None:
+        """Make a .tar.gz within the time of one command; option dereference. POST compress."""
+        await self._form("compress", system_name, sourcePath=source, targetPath=target, **options)
 
-    async def extract(self, system_name: str, source: str, target: str) -> None:
-        """Extract an archive, known by its extension, into a directory. POST extract."""
-        await self._form("extract", system_name, sourcePath=source, targetPath=target)
+    async def extract(self, system_name: str, source: str, target: str, **options: str) -> None:
+        """Extract an archive, known by its extension or the option type, into a directory. POST extract."""
+        await self._form("extract", system_name, sourcePath=source, targetPath=target, **options)
 
     async def _get(self, name: str, system_name: str, **params: Any) -> Any:
         return field_of(await self._call(name, {}, params=params, headers=machine(system_name)), "output")

@@ -22,10 +22,11 @@ class TransferV2(Client):
         return await self._start("transfer_mv", system_name, account, sourcePath=source, targetPath=target)
 
     async def transfer_cp(
-        self, system_name: str, source: str, target: str, account: str | None = None
+        self, system_name: str, source: str, target: str, account: str | None = None, **options: bool
     ) -> dict[str, Any]:
-        """Start a job that copies. POST transfer/cp."""
-        return await self._start("transfer_cp", system_name, account, sourcePath=source, targetPath=target)
+        """Start a job that copies; option dereference. POST transfer/cp."""
+        body = {"sourcePath": source, "targetPath": target, **options}
+        return await self._start("transfer_cp", system_name, account, **body)
 
     async def transfer_rm(self, system_name: str, path: str, account: str | None = None) -> dict[str, Any]:
         """Start a job that removes. DELETE transfer/rm."""
@@ -33,16 +34,18 @@ class TransferV2(Client):
         return dict(json_of(await self._call("transfer_rm", {"system_name": system_name}, params=params)))
 
     async def transfer_compress(
-        self, system_name: str, source: str, target: str, account: str | None = None
+        self, system_name: str, source: str, target: str, account: str | None = None, **options: str | bool
     ) -> dict[str, Any]:
-        """Start a job that makes a .tar.gz. POST transfer/compress."""
-        return await self._start("transfer_compress", system_name, account, sourcePath=source, targetPath=target)
+        """Start a job that archives; options dereference, compression, matchPattern. POST transfer/compress."""
+        body = {"sourcePath": source, "targetPath": target, **options}
+        return await self._start("transfer_compress", system_name, account, **body)
 
     async def transfer_extract(
-        self, system_name: str, source: str, target: str, account: str | None = None
+        self, system_name: str, source: str, target: str, account: str | None = None, **options: str
     ) -> dict[str, Any]:
-        """Start a job that extracts a .tar.gz. POST transfer/extract."""
-        return await self._start("transfer_extract", system_name, account, sourcePath=source, targetPath=target)
+        """Start a job that extracts an archive; option compression. POST transfer/extract."""
+        body = {"sourcePath": source, "targetPath": target, **options}
+        return await self._start("transfer_extract", system_name, account, **body)
 
     async def transfer_upload(
         self, system_name: str, path: str, size: int, account: str | None = None
