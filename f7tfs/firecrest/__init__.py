@@ -1,31 +1,83 @@
-"""A client of FirecREST, versions 1 and 2, for trio. It is usable on its own.
+"""A client of FirecREST, versions 1 and 2, usable on its own; for trio, and for blocking code.
 
-async with FirecrestV2("https://firecrest.example.org", StaticToken("…")) as client:
-    entries = await client.list_files("cluster", "/home/user")
+import f7tfs.firecrest as f7t
+client = f7t.v2.Firecrest("https://firecrest.example.org", f7t.StaticToken("…"))
+print(client.list_files("cluster", "/home/user"))
+
+`v1` and `v2` have the names of pyFirecREST; `FirecrestV1` and `FirecrestV2` one method per endpoint, for trio.
 """
 
 from __future__ import annotations
 
+from f7tfs.firecrest import v1, v2
 from f7tfs.firecrest.auth import Authorization, ClientCredentials, StaticToken, SyncAuthorization, TokenCommand
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.client_v2 import FirecrestV2
-from f7tfs.firecrest.errors import FirecrestException
+from f7tfs.firecrest.credentials import ClientCredentialsAuth
+from f7tfs.firecrest.errors import (
+    ClientsCredentialsException,
+    ConnectionFailed,
+    FirecrestException,
+    HeaderException,
+    NoJSONException,
+    NotFound,
+    RequestTimedOut,
+    StorageDownloadException,
+    StorageUploadException,
+    TaskException,
+    TransferJobFailedException,
+    UnauthorizedException,
+    Uncertain,
+    UnexpectedStatusException,
+    WaitTimedOut,
+)
 from f7tfs.firecrest.limiter import background
 from f7tfs.firecrest.retry import RetryPolicy
 from f7tfs.firecrest.s3 import ObjectStorage
 from f7tfs.firecrest.session import Options
+from f7tfs.firecrest.v1 import (
+    AsyncExternalDownload,
+    AsyncExternalUpload,
+    AsyncFirecrest,
+    ExternalDownload,
+    ExternalUpload,
+    Firecrest,
+)
 
 __all__ = [
+    "AsyncExternalDownload",
+    "AsyncExternalUpload",
+    "AsyncFirecrest",
     "Authorization",
     "ClientCredentials",
+    "ClientCredentialsAuth",
+    "ClientsCredentialsException",
+    "ConnectionFailed",
+    "ExternalDownload",
+    "ExternalUpload",
+    "Firecrest",
     "FirecrestException",
     "FirecrestV1",
     "FirecrestV2",
+    "HeaderException",
+    "NoJSONException",
+    "NotFound",
     "ObjectStorage",
     "Options",
+    "RequestTimedOut",
     "RetryPolicy",
     "StaticToken",
+    "StorageDownloadException",
+    "StorageUploadException",
     "SyncAuthorization",
+    "TaskException",
     "TokenCommand",
+    "TransferJobFailedException",
+    "UnauthorizedException",
+    "Uncertain",
+    "UnexpectedStatusException",
+    "WaitTimedOut",
     "background",
+    "v1",
+    "v2",
 ]

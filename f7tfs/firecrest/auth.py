@@ -7,7 +7,7 @@ import binascii
 import json
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import httpx
 import trio
@@ -53,8 +53,9 @@ class StaticToken:
 class _Cached:
     """A token kept until a minute before its end, and fetched by one task at a time."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, margin: float = _MARGIN) -> None:
         self._clock = clock
+        self._margin = max(margin, _MARGIN)
         self._lock = trio.Lock()
         self._token = ""
         self._good_until = 0.0
@@ -69,7 +70,7 @@ class _Cached:
                 asked = self._clock()
                 token, lifetime = await self._fetch()
                 # A short-lived token would else be fetched anew for each call.
-                margin = _MARGIN if lifetime > 2 * _MARGIN else lifetime / 2
+                margin = self._margin if lifetime > 2 * self._margin else lifetime / 2
                 self._token, self._good_until = token, asked + lifetime - margin
             return self._token
 
@@ -98,8 +99,9 @@ class ClientCredentials(_Cached):
         scope: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
+        margin: float = _MARGIN,
     ) -> None:
-        super().__init__(clock)
+        super().__init__(clock, margin)
         if method not in {"post", "basic"}:
             raise ValueError(f"method must be post or basic, not {method!r}")
         self._credentials = (client_id, client_secret)
@@ -185,15 +187,23 @@ class SyncAuthorization(_Cached):
         return token, _lifetime(token, self._clock())
 
 
-def expiry_of(token: str) -> float | None:
-    """The `exp` claim of a JWT, in epoch seconds; None for any other token. The signature is not looked at."""
+def claims_of(token: str) -> dict[str, Any]:
+    """What a JWT says; nothing for any other token. The signature is not looked at."""
     parts = token.split(".")
     if len(parts) != 3:
-        return None
+        return {}
     try:
         payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        return float(payload["exp"])
-    except (binascii.Error, ValueError, KeyError, TypeError):
+    except (binascii.Error, ValueError):
+        return {}
+    return payload if isinstance(payload, dict) else {}
+
+
+def expiry_of(token: str) -> float | None:
+    """The `exp` claim of a JWT, in epoch seconds; None for any other token."""
+    try:
+        return float(claims_of(token)["exp"])
+    except (ValueError, KeyError, TypeError):
         return None
 
 

@@ -49,10 +49,10 @@ class FirecrestException(Exception):
     """Root of the tree."""
 
     def __init__(self, responses: Sequence[Reply] = (), message: str = "") -> None:
-        super().__init__(message)
         self.responses = tuple(responses)
         self._last = self.responses[-1] if self.responses else None
         self._message = message
+        super().__init__(self.message)
 
     @property
     def status(self) -> int | None:

@@ -60,6 +60,14 @@ class Part:
     stop: int
 
 
+def plan_parts(urls: Sequence[str], largest: int, size: int) -> list[Part]:
+    """Which bytes go to which URL, at most `largest` each; empty where the URLs cannot take so many bytes."""
+    if not urls or largest < 1 or len(urls) * largest < size:
+        return []
+    starts = range(0, size, largest)
+    return [Part(url, start, min(start + largest, size)) for url, start in zip(urls, starts, strict=False)]
+
+
 class ObjectStorage:
     """Reads and writes objects that somebody has signed URLs for. All methods raise FirecrestException."""
 

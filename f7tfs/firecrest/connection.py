@@ -1,0 +1,47 @@
+"""What a user gives to make a client, in the terms of pyFirecREST."""
+
+from __future__ import annotations
+
+import inspect
+import ssl
+from typing import Any, TypeAlias, cast
+
+from f7tfs.firecrest.auth import Authorization, SyncAuthorization
+from f7tfs.firecrest.credentials import ClientCredentialsAuth
+from f7tfs.firecrest.session import Options
+
+Verify: TypeAlias = bool | str | ssl.SSLContext | None
+
+
+def authorization_of(given: Any) -> Authorization:
+    """Any object with `get_access_token`, blocking or not, as an Authorization. Raises TypeError for others."""
+    if isinstance(given, ClientCredentialsAuth):
+        return given.source
+    method = getattr(given, "get_access_token", None)
+    if method is None:
+        raise TypeError(f"{type(given).__name__} has no method get_access_token()")
+    if not inspect.iscoroutinefunction(method):
+        return SyncAuthorization(given)
+    return cast(Authorization, given) if hasattr(given, "reject") else _Unrejecting(given)
+
+
+class _Unrejecting:
+    """An asynchronous source that cannot be told that a token was refused."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    async def get_access_token(self) -> str:
+        return str(await self._source.get_access_token())
+
+    def reject(self, token: str) -> None:
+        """It is asked again anyway."""
+
+
+def options_of(verify: Verify, options: Options | None) -> Options:
+    """`verify` is as in HTTP libraries: True, False, a file of certificates, or a context."""
+    if options is not None:
+        return options
+    if isinstance(verify, str):
+        return Options(verify=ssl.create_default_context(cafile=verify))
+    return Options(verify=True if verify is None else verify)

@@ -1,0 +1,63 @@
+"""Local files that are sent or written. Their errors are ordinary OSErrors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+import trio
+
+from f7tfs.firecrest.errors import StorageDownloadException
+from f7tfs.firecrest.s3 import ObjectStorage
+
+LocalPath: TypeAlias = str | os.PathLike[str]
+
+
+async def size_of(source: LocalPath) -> int:
+    """The size of a local file, in bytes."""
+    return (await trio.Path(source).stat()).st_size
+
+
+async def content_of(source: LocalPath | BinaryIO) -> bytes | Path:
+    """What is to be sent: a path as it is, an open file's content. Raises OSError where there is no such file."""
+    if isinstance(source, str | os.PathLike):
+        await size_of(source)
+        return Path(source)
+    return await trio.to_thread.run_sync(source.read)
+
+
+async def write_small(target: LocalPath | BinaryIO, content: bytes) -> None:
+    """Write all of `content` into a new file or an open one."""
+    if isinstance(target, str | os.PathLike):
+        await trio.Path(target).write_bytes(content)
+    else:
+        await trio.to_thread.run_sync(target.write, content)
+
+
+async def fetch_object(storage: ObjectStorage, url: str, target: LocalPath | BinaryIO) -> int:
+    """Write an object to a local file as it arrives; its size. Raises FirecrestException."""
+    size = await storage.size(url)
+    if size is None:
+        raise StorageDownloadException(message="there is no such object in object storage")
+    with _opened(target) as file:
+        base = file.tell() if file.seekable() else None
+
+        def sink(position: int, block: bytes) -> None:
+            if base is not None:
+                file.seek(base + position)
+            file.write(block)
+
+        await storage.fetch(url, 0, size, sink)
+    return size
+
+
+@contextmanager
+def _opened(target: LocalPath | BinaryIO) -> Iterator[BinaryIO]:
+    if isinstance(target, str | os.PathLike):
+        with Path(target).open("wb") as file:
+            yield file
+    else:
+        yield target
