@@ -14,6 +14,7 @@ from f7tfs.firecrest.auth import Authorization, ClientCredentials, StaticToken, 
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.credentials import ClientCredentialsAuth
+from f7tfs.firecrest.device import DeviceFlow
 from f7tfs.firecrest.errors import (
     ClientsCredentialsException,
     ConnectionFailed,
@@ -31,6 +32,7 @@ from f7tfs.firecrest.errors import (
     UnexpectedStatusException,
     WaitTimedOut,
 )
+from f7tfs.firecrest.keyring import Keyring
 from f7tfs.firecrest.limiter import background
 from f7tfs.firecrest.retry import RetryPolicy
 from f7tfs.firecrest.s3 import ObjectStorage
@@ -53,6 +55,7 @@ __all__ = [
     "ClientCredentialsAuth",
     "ClientsCredentialsException",
     "ConnectionFailed",
+    "DeviceFlow",
     "ExternalDownload",
     "ExternalUpload",
     "Firecrest",
@@ -60,6 +63,7 @@ __all__ = [
     "FirecrestV1",
     "FirecrestV2",
     "HeaderException",
+    "Keyring",
     "NoJSONException",
     "NotFound",
     "ObjectStorage",

@@ -50,7 +50,7 @@ class StaticToken:
         return "StaticToken(***)"
 
 
-class _Cached:
+class CachedToken:
     """A token kept until a minute before its end, and fetched by one task at a time."""
 
     def __init__(self, clock: Callable[[], float] = time.time, margin: float = _MARGIN) -> None:
@@ -86,7 +86,7 @@ class _Cached:
         return f"{type(self).__name__}(***)"
 
 
-class ClientCredentials(_Cached):
+class ClientCredentials(CachedToken):
     """OAuth 2.0 client credentials; the secret goes into the form (`post`) or the header (`basic`)."""
 
     def __init__(
@@ -147,7 +147,7 @@ class ClientCredentials(_Cached):
             raise ConnectionFailed(f"the identity provider cannot be reached: {error}", sent=False) from error
 
 
-class TokenCommand(_Cached):
+class TokenCommand(CachedToken):
     """A shell command of the user's that prints a token."""
 
     def __init__(self, command: str, clock: Callable[[], float] = time.time) -> None:
@@ -175,7 +175,7 @@ class _Getter(Protocol):
     def get_access_token(self) -> str: ...
 
 
-class SyncAuthorization(_Cached):
+class SyncAuthorization(CachedToken):
     """Any object with a blocking `get_access_token()`, such as pyFirecREST's; it is called in a thread."""
 
     def __init__(self, source: _Getter, clock: Callable[[], float] = time.time) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from f7tfs.firecrest.base import Client
 from f7tfs.firecrest.multipart import form, raw_filename
-from f7tfs.firecrest.session import field_of
+from f7tfs.firecrest.session import field_of, json_of
 from f7tfs.firecrest.v1_utilities import machine
 
 
@@ -113,7 +113,7 @@ class StatusV1(Client):
 
     async def service(self, service_name: str) -> dict[str, Any]:
         """GET status/services/NAME."""
-        return dict(field_of(await self._call("service", {"service_name": service_name}), "out"))
+        return dict(json_of(await self._call("service", {"service_name": service_name})))
 
     async def systems(self) -> list[dict[str, Any]]:
         """GET status/systems."""

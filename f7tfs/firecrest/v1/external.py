@@ -10,12 +10,13 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from f7tfs.firecrest.errors import FirecrestException
 from f7tfs.firecrest.local import LocalPath, fetch_object, size_of
 from f7tfs.firecrest.s3 import ObjectStorage
 from f7tfs.firecrest.trail import trail
 from f7tfs.firecrest.v1.base import FAILED, BaseV1
 
-FORM_READY, UPLOADED, RETRYING, STAGED = "111", "114", "115", "117"
+FORM_READY, FOUND, ARRIVING, UPLOADED, RETRYING, STAGED = "111", "112", "113", "114", "115", "117"
 _OVER = FAILED | {UPLOADED, RETRYING, STAGED}
 
 
@@ -29,6 +30,7 @@ class AsyncExternalStorage:
         self.client = client
         self.task_id = task_id
         self._task: dict[str, Any] = {}
+        self._ready_data: dict[str, Any] | None = None
 
     @property
     def status(self) -> Awaitable[str]:
@@ -65,16 +67,17 @@ class AsyncExternalStorage:
         return (await self._look())["data"]
 
     async def _object_storage_data(self) -> dict[str, Any]:
-        if self._task.get("status") not in self.ready:
+        # Kept, as the states that follow do not tell it any more.
+        if self._ready_data is None:
             self._task = await self.client.task_until(self.task_id, self.ready)
-        return dict(self._task["data"])
+            self._ready_data = dict(self._task["data"])
+        return self._ready_data
 
 
 class AsyncExternalUpload(AsyncExternalStorage):
     """A local file on its way to the cluster. `object_storage_data` has `parameters` and `command`."""
 
-    # Whoever comes late finds the file uploaded by somebody else.
-    ready = frozenset({FORM_READY})
+    ready = frozenset({FORM_READY, FOUND, ARRIVING, RETRYING, UPLOADED})
 
     async def finish_upload(self) -> None:
         """Wait for the form, and send the local file by it. The server then takes it to its target (114).
@@ -89,7 +92,10 @@ class AsyncExternalUpload(AsyncExternalStorage):
         self._task = {}
 
     async def _object_storage_data(self) -> dict[str, Any]:
-        return dict((await super()._object_storage_data())["msg"])
+        data = await super()._object_storage_data()
+        if "msg" not in data:
+            raise FirecrestException(message=f"the file of task {self.task_id} has been uploaded before")
+        return dict(data["msg"])
 
 
 class AsyncExternalDownload(AsyncExternalStorage):
