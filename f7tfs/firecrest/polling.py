@@ -10,9 +10,9 @@ import trio
 
 from f7tfs.firecrest.errors import WaitTimedOut
 
-TASK_WAITS = (0.1, 0.9, 0.5, 0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 5.0)
+TASK_WAITS = (0.1, 0.9, 1.0, 1.0, 2.0, 2.0, 4.0, 5.0)
 """Seconds before each look at a task of v1: one that runs a command takes about a second on a real site."""
-JOB_WAITS = (0.2, 0.5, 0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 5.0)
+JOB_WAITS = (0.25, 0.5, 0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 5.0)
 """Seconds before each look at a job: it costs the site a call of its scheduler."""
 
 
