@@ -1,4 +1,4 @@
-"""The commands put together, and how their errors end: one line on standard error, never a traceback unasked."""
+"""The commands put together, and how their errors end: two lines on standard error, never a traceback unasked."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import typer
 
 from f7tfs import __version__
 from f7tfs.cli.mount import mount
-from f7tfs.cli.output import complain
+from f7tfs.cli.output import complain, show
 from f7tfs.cli.refresh import refresh
 from f7tfs.cli.sandbox import sandbox
 from f7tfs.cli.status import status
 from f7tfs.cli.sync import sync
 from f7tfs.cli.umount import umount
-from f7tfs.config import ConfigError
-from f7tfs.mount.errors import MountError
+from f7tfs.errors import UserError
 
 app = typer.Typer(
     name="f7tfs",
@@ -29,10 +28,13 @@ app = typer.Typer(
 for command in (mount, umount, status, sync, refresh, sandbox):
     app.command()(command)
 
+# typer raises it for a wrong call, and has no public name for it.
+_UsageError = typer.BadParameter.__bases__[0]
+
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"f7tfs {__version__}")
+        show(f"f7tfs {__version__}")
         raise typer.Exit
 
 
@@ -41,20 +43,45 @@ def f7tfs(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
     ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
     """Mount an HPC cluster as a local directory over FirecREST."""
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    sys.exit(run())
+
+
+def run() -> int:
+    """Run the command line; returns its exit code: 0 done, 1 not done, 2 called wrongly, 130 interrupted."""
     try:
-        app(prog_name="f7tfs")
-    except (ConfigError, MountError) as error:
-        complain(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except Exception as error:  # noqa: BLE001 - the last place that can turn a defect into a line
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        complain(f"unexpected {type(error).__name__}: {error} (a defect; --debug shows where)")
-    sys.exit(1)
+        return app(prog_name="f7tfs", standalone_mode=False) or 0
+    except UserError as error:
+        _trace()
+        complain(str(error), error.cure)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        # Who read what was printed has gone: `f7tfs status | head -1`.
+        sys.stdout = None
+    except Exception as error:  # noqa: BLE001 - the last place that can turn a defect into two lines
+        return _unexpected(error)
+    return 1
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, _UsageError):
+        context = getattr(error, "ctx", None)
+        name = context.command_path if context else "f7tfs"
+        if told := error.format_message():  # type: ignore[attr-defined]
+            complain(told.rstrip("."), f"{name} --help tells how it is called")
+        return 2
+    _trace()
+    complain(f"unexpected {type(error).__name__}: {error} (a defect)", "f7tfs --debug COMMAND shows where")
+    return 1
+
+
+def _trace() -> None:
+    if "--debug" in sys.argv:
+        traceback.print_exc()

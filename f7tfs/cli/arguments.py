@@ -13,3 +13,4 @@ OneMountpoint = Annotated[
     Path | None,
     typer.Argument(parser=Path, metavar="MOUNTPOINT", help="Not needed where there is only one mount."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from f7tfs.cli.output import err
+from f7tfs.cli.output import tell
+from f7tfs.cli.progress import waiting
 from f7tfs.config import (
     MountSettings,
     Settings,
@@ -119,8 +119,8 @@ def _run(settings: MountSettings, mountpoint: Path, *, foreground: bool, ready_f
         from f7tfs.mount.foreground import run_in_foreground
 
         sys.exit(run_in_foreground(settings, place, ready_fd))
-    with err.status(Text(f"connecting to {settings.url}")):
+    with waiting(f"connecting to {settings.url}"):
         # The daemon runs in this directory and takes the same arguments.
         seconds = settings.options.deadline + _GRACE_SECONDS
         remote = background.start(sys.argv[1:], log_file(place), seconds)
-    err.print(f"{remote} is mounted on {place}")
+    tell(f"{remote} is mounted on {place}")

@@ -1,22 +1,119 @@
-"""What the commands print: results on standard output, all else on standard error."""
+"""The one language of all commands.
+
+Results go to standard output, everything else to standard error. A result is
+
+- a table, `show_table(("job", "state"), rows, empty="no jobs")`: on a terminal with a heading and in colour; in a
+  pipe one line for each row, without a heading, the cells parted by tabs (for `cut`, `awk` and `while read`);
+- a record, `show_record(title, {"state": "running", …})`: a line with the title, an indented one for each value;
+- with `--json` (`as_json: Json = False`, of cli/arguments.py) the whole value: `show_json(value)`.
+
+What only a person wants to know is said by `tell("…")`, and by cli/progress.py where somebody waits. An error is
+raised, as `MountError(what, cure)` or another UserError; app.py prints its two lines. Exit codes: 0 done,
+1 not done, 2 called wrongly, 130 interrupted. rich is loaded only where it draws something.
+"""
 
 from __future__ import annotations
 
+import functools
+import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-import rich.console
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from f7tfs.log import redact
 
-out = rich.console.Console(highlight=False, markup=False, soft_wrap=True)
-err = rich.console.Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+if TYPE_CHECKING:
+    import rich.console
+
+_STYLES = (
+    ("green", {"COMPLETED", "RUNNING", "ok", "mounted", "healthy", "done"}),
+    ("yellow", {"PENDING", "CONFIGURING", "COMPLETING", "SUSPENDED", "warning", "waiting", "unmounted", "unhealthy"}),
+    ("red", {"FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "CANCELLED", "failed", "problem", "stale"}),
+)
+"""Words that are shown in colour where they are a whole cell."""
 
 
-def complain(text: str) -> None:
-    """One line on standard error, never wrapped, so that scripts can read it."""
-    print(f"f7tfs: {redact(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201 - rich would wrap and style it
+@functools.cache
+def console(*, stderr: bool = False) -> rich.console.Console:
+    """Where to draw; it knows whether that is a terminal, how wide it is, and NO_COLOR."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False)
+
+
+def show(text: str) -> None:
+    """A line of a result."""
+    print(text)  # noqa: T201 - never wrapped, so that programs can read it
+
+
+def tell(text: str) -> None:
+    """A line for a person, on standard error."""
+    print(redact(text), file=sys.stderr)  # noqa: T201 - as above
+
+
+def complain(what: str, cure: str = "") -> None:
+    """What happened and what to do, on a line each of standard error."""
+    tell(f"f7tfs: {_one_line(what)}")
+    if cure:
+        tell(f"       {_one_line(cure)}")
+
+
+def show_json(value: object) -> None:
+    """A result for programs."""
+    show(json.dumps(value, indent=2, default=str))
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
+    """A result of several lines; `empty` is told where there are none. Numbers stand to the right."""
+    if not rows:
+        tell(empty)
+    elif console().is_terminal:
+        _draw(columns, rows)
+    else:
+        for row in rows:
+            show("\t".join(_one_line(str(cell)) for cell in row))
+
+
+def show_record(title: str, values: Mapping[str, object]) -> None:
+    """A result about one thing."""
+    width = max(map(len, values), default=0)
+    if not console().is_terminal:
+        show(title)
+        for name, value in values.items():
+            show(f"    {name:{width}} {_one_line(str(value))}")
+        return
+    from rich.text import Text
+
+    console().print(Text(title, style="bold"))
+    for name, value in values.items():
+        console().print(Text.assemble("    ", (f"{name:{width}}", "cyan"), " ", _cell(value)))
+
+
+def _draw(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for index, title in enumerate(columns):
+        numbers = all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(title, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(cell) for cell in row))
+    console().print(table)
+
+
+def _cell(value: object) -> Any:
+    from rich.text import Text
+
+    text = str(value)
+    return Text(text, style=next((style for style, words in _STYLES if text in words), ""))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+# -- how values are written ----------------------------------------------------------------------
 
 
 def count(number: int, noun: str) -> str:
@@ -24,12 +121,25 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-@contextmanager
-def drain_progress() -> Iterator[Callable[[int, int], None]]:
-    """A line that is kept up to date on a terminal, and is not there elsewhere."""
-    with err.status("waiting for the cluster to have every change") as line:
+def size(number: float) -> str:
+    """Bytes, as `17 B` or `1.4 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
 
-        def show(changes: int, size: int) -> None:
-            line.update(f"waiting for the cluster to have {count(changes, 'change')} ({size / 2**20:.1f} MiB) more")
 
-        yield show
+def duration(seconds: float) -> str:
+    """`12 s`, `3 min`, `2 h 5 min`, `4 d 3 h`."""
+    minutes, hours, days = (int(seconds // each) for each in (60, 3600, 86400))
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{seconds:.0f} s"
+
+
+def moment(epoch: float) -> str:
+    """A time here, with its zone."""
+    return datetime.fromtimestamp(epoch).astimezone().isoformat(" ", "seconds")

@@ -17,7 +17,11 @@ def control_of(path: Path | None) -> Path:
         return control_socket(mount.mountpoint if mount is not None else find_mountpoint(path))
     running = control_sockets()
     if len(running) != 1:
-        raise MountError("say which mount is meant" if running else "nothing is mounted")
+        raise (
+            MountError("there are several mounts", "say which is meant; f7tfs status shows them")
+            if running
+            else MountError("nothing is mounted", "f7tfs mount SYSTEM:/path MOUNTPOINT")
+        )
     return running[0]
 
 
@@ -26,6 +30,6 @@ def mount_and_path(path: Path) -> tuple[Path, str]:
     place = absolute(path)
     mount = mount_of(place)
     if mount is None:
-        raise MountError(f"{place} is not in a mount of f7tfs")
+        raise MountError(f"{place} is not in a mount of f7tfs", "f7tfs status shows the mounts")
     inside = place.relative_to(mount.mountpoint)
     return mount.mountpoint, "/" + "/".join(inside.parts)

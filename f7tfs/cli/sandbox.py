@@ -31,7 +31,7 @@ def sandbox(
         # Its server is an extra, and takes half a second to load.
         from f7tfs.cli.sandbox_server import run_sandbox
     except ImportError as error:
-        raise MountError(f"the sandbox needs more packages ({error}): pip install 'f7tfs[sandbox]'") from None
+        raise MountError(f"the sandbox needs more packages: {error}", "pip install 'f7tfs[sandbox]'") from None
     with ExitStack() as stack:
         if root is None:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="f7tfs-sandbox-")))
@@ -39,5 +39,5 @@ def sandbox(
             try:
                 root.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise MountError(f"{root}: {error.strerror}") from None
+                raise MountError(f"{root}: {error.strerror}", "choose another directory with --root") from None
         run_sandbox(root.resolve(), port, shown="v1" if api is Api.V1 else "v2", latency=latency)

@@ -10,7 +10,7 @@ from typing import Literal
 import httpx
 import trio
 
-from f7tfs.cli.output import err, out
+from f7tfs.cli.output import show, tell
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.failure import leaves
 from f7tfs.sandbox import SandboxInfo, SandboxSettings, serve_sandbox
@@ -25,7 +25,9 @@ def run_sandbox(root: Path, port: int, *, shown: Api, latency: float) -> None:
     except (OSError, ExceptionGroup) as error:
         for leaf in leaves(error):
             if isinstance(leaf, OSError):
-                raise MountError(f"the sandbox cannot listen on port {port}: {leaf.strerror}") from None
+                raise MountError(
+                    f"the sandbox cannot listen on port {port}: {leaf.strerror}", "--port 0 takes a free one"
+                ) from None
         raise
 
 
@@ -35,11 +37,11 @@ async def _serve(settings: SandboxSettings, shown: Api, latency: float) -> None:
             info = await nursery.start(serve_sandbox, settings)
             if latency:
                 await _set_latency(info, latency)
-            out.print(introduction(info, shown))
+            show(introduction(info, shown))
             async for _ in signals:
                 break
             nursery.cancel_scope.cancel()
-    err.print("the sandbox has ended")
+    tell("the sandbox has ended")
 
 
 async def _set_latency(info: SandboxInfo, seconds: float) -> None:
@@ -47,7 +49,7 @@ async def _set_latency(info: SandboxInfo, seconds: float) -> None:
     async with httpx.AsyncClient() as client:
         reply = await client.put(f"{info.admin_url}/faults", json={"latency": seconds}, headers=headers)
     if reply.is_error:
-        raise MountError(f"the sandbox refuses a latency of {seconds:g} s: {reply.text}")
+        raise MountError(f"the sandbox refuses a latency of {seconds:g} s: {reply.text}", "give seconds")
 
 
 def introduction(info: SandboxInfo, shown: Api) -> str:

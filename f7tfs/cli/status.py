@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from f7tfs.cli.output import count, out
+from f7tfs.cli.arguments import Json
+from f7tfs.cli.output import count, moment, show_json, show_record, size, tell
 from f7tfs.cli.places import control_of
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
@@ -24,17 +23,16 @@ def status(
     mountpoint: Annotated[
         Path | None, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="All of yours if not given.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what is mounted and what is still to be sent."""
     answers = [ask_one(mountpoint)] if mountpoint is not None else [*running(), *stale()]
     if as_json:
-        out.out(json.dumps(answers if mountpoint is None else answers[0], indent=2))
+        show_json(answers if mountpoint is None else answers[0])
     elif not answers:
-        out.print("nothing is mounted")
-    else:
-        for answer in answers:
-            _show(answer)
+        tell("nothing is mounted")
+    for answer in answers if not as_json else ():
+        show_record(f"{answer['mountpoint']}: {answer.get('remote', '')}", readable(answer))
 
 
 def ask_one(mountpoint: Path) -> dict[str, Any]:
@@ -42,7 +40,9 @@ def ask_one(mountpoint: Path) -> dict[str, Any]:
     try:
         return ask(control_of(mountpoint), "status", timeout=_SECONDS)
     except NoDaemon:
-        raise MountError(f"{mountpoint}: no mount of yours is served there") from None
+        raise MountError(
+            f"{mountpoint}: no mount of yours is served there", "f7tfs status shows all of them"
+        ) from None
 
 
 def running() -> list[dict[str, Any]]:
@@ -67,25 +67,19 @@ def stale() -> list[dict[str, Any]]:
     ]
 
 
-def _show(answer: dict[str, Any]) -> None:
-    out.print(f"{answer['mountpoint']}: {answer.get('remote', '')}")
-    for name, value in readable(answer).items():
-        out.print(f"    {name:16} {value}")
-
-
 def readable(answer: dict[str, Any]) -> dict[str, str]:
     """What a person wants to know of one mount."""
     if "problem" in answer:
         return {"problem": answer["problem"]}
-    left = f"{count(answer['changes_left'], 'change')} ({answer['bytes_left'] / 2**20:.1f} MiB)"
+    left = f"{count(answer['changes_left'], 'change')} ({size(answer['bytes_left'])})"
     if not answer["mounted"]:
         left += ", being sent; unmounted already"
     shown = {
         "site": f"{answer['url']} as {answer['user']}" + ("" if answer["reachable"] else ", NOT REACHABLE now"),
-        "since": datetime.fromtimestamp(answer["since"]).astimezone().isoformat(" ", "seconds"),
+        "since": moment(answer["since"]),
         "to be sent": left,
         "API calls": str(sum(answer["calls"].values())),
-        "cached": f"{answer['cache_bytes'] / 2**20:.1f} MiB in {answer['state_directory']}",
+        "cached": f"{size(answer['cache_bytes'])} in {answer['state_directory']}",
         "process": str(answer["pid"]),
     }
     if waiting := answer["waiting"]:

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from f7tfs.cli.arguments import OneMountpoint
-from f7tfs.cli.output import count, drain_progress
+from f7tfs.cli.output import count
 from f7tfs.cli.places import control_of
+from f7tfs.cli.progress import drain_progress
 from f7tfs.mount.ask import ask
 from f7tfs.mount.errors import MountError
 
@@ -24,4 +25,4 @@ def sync(
     with drain_progress() as progress:
         left = ask(address, "drain", timeout=_SILENCE_SECONDS, progress=progress, seconds=wait)["left"]
     if left:
-        raise MountError(f"the cluster does not have {count(left, 'change')} yet; see f7tfs status")
+        raise MountError(f"the cluster does not have {count(left, 'change')} yet", "f7tfs status tells what and why")

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from f7tfs.cli.arguments import Mountpoint
-from f7tfs.cli.output import count, drain_progress, err
+from f7tfs.cli.output import count, tell
+from f7tfs.cli.progress import drain_progress
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mount_at
@@ -57,23 +58,24 @@ def umount(
 def _without_daemon(place: Path, *, lazy: bool) -> None:
     mount = mount_at(place)
     if mount is None and not is_stale(place):
-        raise MountError(f"{place} is not mounted")
+        raise MountError(f"{place} is not mounted", "f7tfs status shows what is")
     if mount is not None and not mount.is_ours:
-        raise MountError(f"{place} is not a mount of f7tfs ({mount.kind})")
+        raise MountError(f"{place} is not a mount of f7tfs ({mount.kind})", f"umount {place}")
     stale = is_stale(place)
     unmount(place, lazy=lazy or stale)
     if stale:
-        err.print(f"{place}: its daemon had gone; cleared away. What was not sent is sent at the next mount.")
+        tell(f"{place}: its daemon had gone; cleared away. What was not sent is sent at the next mount.")
 
 
 def _tell_lazy(answer: dict[str, Any]) -> None:
     if answer["left"]:
-        err.print(f"process {answer['pid']} goes on sending {count(answer['left'], 'change')}")
+        tell(f"process {answer['pid']} goes on sending {count(answer['left'], 'change')}")
 
 
 def _tell_left(answer: dict[str, Any]) -> None:
     if answer["left"]:
         raise MountError(
             f"unmounted, but the cluster does not have {count(answer['left'], 'change')} yet: kept in "
-            f"{answer['state_directory']} and sent when {answer['remote']} is mounted again"
+            f"{answer['state_directory']}",
+            f"mount {answer['remote']} again, and they are sent",
         )

@@ -14,7 +14,7 @@ def api_version(text: str) -> str:
     """The major version: 2, v2 and 2.3.1 are `2`."""
     found = re.fullmatch(r"v?([12])(\.\d+)*", text.strip(), re.IGNORECASE)
     if not found:
-        raise ConfigError(f"no such API version: {text!r} (1 or 2)")
+        raise ConfigError(f"no such API version: {text!r}", "it is 1 or 2")
     return found[1]
 
 
@@ -95,7 +95,7 @@ def options_from_table(table: Mapping[str, object], where: str = "") -> Settings
     chosen: dict[str, Any] = {}
     for name, value in table.items():
         if name not in _OPTIONS:
-            raise ConfigError(f"unknown option {where}{name} (known: {', '.join(sorted(_OPTIONS))})")
+            raise ConfigError(f"unknown option {where}{name}", f"known: {', '.join(sorted(_OPTIONS))}")
         target, read = _OPTIONS[name]
         try:
             chosen[target] = read(value)

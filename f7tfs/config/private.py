@@ -5,9 +5,13 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from f7tfs.errors import UserError
 
-class ConfigError(Exception):
-    """What is wrong with the settings, in one line that a user can act on."""
+
+class ConfigError(UserError):
+    """What is wrong with the settings."""
+
+    default_cure = "f7tfs mount --help names the settings; f7tfs login writes a profile of them"
 
 
 def read_private(file: Path) -> str:
@@ -26,4 +30,4 @@ def require_private(file: Path) -> None:
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
     if mode & 0o077:
-        raise ConfigError(f"{file} holds a secret but has mode {mode:04o}: chmod 600 {file}")
+        raise ConfigError(f"{file} holds a secret, and others can read it (mode {mode:04o})", f"chmod 600 {file}")

@@ -125,7 +125,10 @@ def resolve(settings: Settings, path: str | None) -> MountSettings:
     """What a mount of `path` needs. Raises ConfigError that names everything that is missing at once."""
     missing = _missing(settings)
     if missing or settings.url is None or settings.system is None:
-        raise ConfigError("missing settings: " + ", ".join(missing))
+        raise ConfigError(
+            "missing settings: " + ", ".join(missing),
+            "f7tfs login writes them into a profile; or set these variables",
+        )
     return MountSettings(
         url=_http_url(settings.url, "the FirecREST URL"),
         credentials=_credentials(settings),
@@ -156,7 +159,7 @@ def _credentials(settings: Settings) -> ClientCredentials | TokenCommand:
     if settings.client_secret_file:
         secret = read_private(settings.client_secret_file).strip()
         if not secret:
-            raise ConfigError(f"{settings.client_secret_file} is empty; it should hold the client secret")
+            raise ConfigError(f"{settings.client_secret_file} is empty", "write the client secret into it")
     token_url = _http_url(settings.token_url or "", "AUTH_TOKEN_URL")
     return ClientCredentials(token_url, settings.client_id or "", secret or "")
 
@@ -168,5 +171,5 @@ def _options(settings: Settings) -> MountOptions:
 
 def _http_url(text: str, what: str) -> str:
     if not re.match(r"https?://[^/\s]", text):
-        raise ConfigError(f"{what} is not an http(s) URL: {text!r}")
+        raise ConfigError(f"{what} is not an http(s) URL: {text!r}", "it begins with https://")
     return text.rstrip("/")

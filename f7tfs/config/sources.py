@@ -35,7 +35,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(**chosen)
 
 
-_HINT = "a system is written SYSTEM:/path"
+_HINT = "f7tfs profiles lists them, f7tfs login makes one; a system is written SYSTEM:/path"
 
 
 def config_file() -> Path:
@@ -49,18 +49,18 @@ def read_profile(name: str, file: Path, environment: Mapping[str, str]) -> Setti
         text = file.read_text(encoding="utf-8")
         profiles = tomllib.loads(text).get("profiles", {})
     except FileNotFoundError:
-        raise ConfigError(f"no profile {name!r}: there is no {file} ({_HINT})") from None
+        raise ConfigError(f"no profile {name!r}: there is no {file}", _HINT) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: {error}") from None
     if not isinstance(profiles, dict) or name not in profiles:
         known = ", ".join(sorted(profiles)) if isinstance(profiles, dict) else ""
-        raise ConfigError(f"no profile {name!r} in {file} (there: {known or 'none'}; {_HINT})")
+        raise ConfigError(f"no profile {name!r} in {file} (there: {known or 'none'})", _HINT)
     if any(isinstance(profile, dict) and "client_secret" in profile for profile in profiles.values()):
         require_private(file)
     try:
         return profile_settings(profiles[name], file.parent, environment)
     except ConfigError as error:
-        raise ConfigError(f"profile {name!r} in {file}: {error}") from None
+        raise ConfigError(f"profile {name!r} in {file}: {error}", error.cure) from None
 
 
 def profile_settings(profile: object, directory: Path, environment: Mapping[str, str]) -> Settings:
@@ -85,7 +85,7 @@ def profile_settings(profile: object, directory: Path, environment: Mapping[str,
 def _profile_secret(table: dict[str, Any], directory: Path, environment: Mapping[str, str]) -> Settings:
     inline, file, variable = (table.pop(f"client_secret{kind}", None) for kind in ("", "_file", "_env"))
     if sum(value is not None for value in (inline, file, variable)) > 1:
-        raise ConfigError("more than one of client_secret, client_secret_file and client_secret_env")
+        raise ConfigError("more than one of client_secret, client_secret_file and client_secret_env", "keep one")
     if variable is not None:
         return Settings(client_secret=environment.get(str(variable)))
     if file is not None:

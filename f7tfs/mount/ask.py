@@ -65,7 +65,7 @@ def _read_answer(client: socket.socket, progress: Callable[[int, int], None] | N
         for line in lines:
             message = json.loads(line)
             if "error" in message:
-                raise MountError(message["error"])
+                raise MountError(message["error"], message.get("cure", ""))
             if "result" in message:
                 return dict(message["result"])
             if progress is not None and "progress" in message:

@@ -2,7 +2,7 @@
 
 A new process instead of a fork: threads and an event loop do not survive one. The daemon inherits the environment,
 so no secret stands in its arguments. It reports by one line of JSON on a pipe, `{"ready": REMOTE}` or
-`{"error": TEXT}`; a pipe that closes without one means that it died.
+`{"error": TEXT, "cure": TEXT}`; a pipe that closes without one means that it died.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from f7tfs import log
+from f7tfs.errors import UserError
 from f7tfs.mount.errors import MountError
 
 
@@ -33,9 +34,9 @@ class Report:
         """The mount is usable."""
         self._send({"ready": remote})
 
-    def failed(self, text: str) -> None:
+    def failed(self, error: UserError) -> None:
         """There will be no mount."""
-        self._send({"error": text})
+        self._send({"error": str(error), "cure": error.cure})
 
     def _send(self, message: dict[str, str]) -> None:
         if self._descriptor is None:
@@ -80,13 +81,13 @@ def _await_report(receiving: int, log_file: Path, seconds: float) -> str:
     # One line, written at once and shorter than a pipe's buffer: one read takes it.
     ready, _, _ = select.select([receiving], [], [], seconds)
     if not ready:
-        raise MountError(f"the daemon did not get ready within {seconds:.0f} s; its log: {log_file}")
+        raise MountError(f"the daemon did not get ready within {seconds:.0f} s", f"its log tells more: {log_file}")
     line = os.read(receiving, 65536)
     if not line:
-        raise MountError(f"the daemon ended before the mount was usable; its log: {log_file}")
+        raise MountError("the daemon ended before the mount was usable", f"its log tells why: {log_file}")
     message = json.loads(line)
     if "error" in message:
-        raise MountError(message["error"])
+        raise MountError(message["error"], message.get("cure", ""))
     return str(message["ready"])
 
 

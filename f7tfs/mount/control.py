@@ -2,7 +2,7 @@
 
 A Unix stream socket, one request a connection. A request is one line of JSON, `{"command": NAME, ...}`. The answer
 is any number of lines `{"progress": [CHANGES_LEFT, BYTES_LEFT]}` or `{}`, and then one, `{"result": {...}}` or
-`{"error": TEXT}`. Whoever hangs up takes the request back.
+`{"error": TEXT, "cure": TEXT}`. Whoever hangs up takes the request back.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class ControlServer:
         try:
             return {"result": await command(arguments, progress)}
         except MountError as error:
-            return {"error": str(error)}
+            return {"error": str(error), "cure": error.cure}
         except Exception as error:  # noqa: BLE001 - a defect in one command must not end the mount
             _log.exception("control request %s", arguments["command"])
             return {"error": f"{type(error).__name__}: {error}"}
@@ -104,7 +104,9 @@ def _bound(address: Path) -> Iterator[socket.socket]:
         try:
             listening.bind(str(address))
         except OSError as error:
-            raise MountError(f"cannot make the control socket {address}: {error.strerror}") from None
+            raise MountError(
+                f"cannot make the control socket {address}: {error.strerror}", "set XDG_STATE_HOME to a local disk"
+            ) from None
         try:
             address.chmod(0o600)
             listening.listen(16)

@@ -43,7 +43,9 @@ async def run_mount(settings: config.MountSettings, mountpoint: Path, on_ready: 
         seconds = settings.options.deadline
         with trio.CancelScope(deadline=trio.current_time() + seconds) as starting:
             return await _connect_and_serve(settings, mountpoint, address, _Ready(starting, on_ready))
-        raise MountError(f"{settings.url} did not answer everything within {seconds:g} s")
+        raise MountError(
+            f"{settings.url} did not answer everything within {seconds:g} s", "try again later, or raise --deadline"
+        )
 
 
 class _Ready:
@@ -106,7 +108,9 @@ async def connected(settings: config.MountSettings) -> AsyncIterator[Cluster]:
         try:
             cluster = await stack.enter_async_context(connection)
         except NotFound as error:
-            raise MountError(f"there is no FirecREST at {settings.url}: {error}") from error
+            raise MountError(
+                f"there is no FirecREST at {settings.url}: {error}", "check the URL; your site's documentation has it"
+            ) from error
         yield cluster
 
 
@@ -126,7 +130,9 @@ async def home_directory(cluster: Cluster, user: str) -> str:
     """What `SYSTEM:` means: the user's own directory on the system's default file system."""
     file_systems = await cluster.file_systems()
     if not file_systems:
-        raise MountError(f"{cluster.system} announces no file system: say which directory, as {cluster.system}:/path")
+        raise MountError(
+            f"{cluster.system} announces no file system", f"say which directory, as {cluster.system}:/path"
+        )
     default = next((each for each in file_systems if each.default_work_dir), file_systems[0])
     return f"{default.path.rstrip('/')}/{user}"
 

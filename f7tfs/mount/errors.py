@@ -1,7 +1,9 @@
-"""What can go wrong before, while and after mounting, told in one line."""
+"""What can go wrong before, while and after mounting."""
 
 from __future__ import annotations
 
+from f7tfs.errors import UserError
 
-class MountError(Exception):
-    """`str(error)` is one line that a user can act on."""
+
+class MountError(UserError):
+    """Something about a mount, its daemon or its place."""

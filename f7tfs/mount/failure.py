@@ -1,4 +1,4 @@
-"""What stopped a mount, as one line for the user."""
+"""What stopped a mount, and what the user can do about it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from collections.abc import Iterator
 import trio
 
 from f7tfs.cluster import errors
-from f7tfs.config import ConfigError, MountSettings
+from f7tfs.config import MountSettings
+from f7tfs.errors import UserError
 from f7tfs.log import redact
-from f7tfs.mount.errors import MountError
 
 # The most telling first: each is looked for in turn, by type.
-_TEMPLATES: tuple[tuple[type[errors.ClusterError], str], ...] = (
-    (errors.Unauthorized, "{url} does not accept the credentials: {error}"),
-    (errors.NoSuchSystem, "{url}: {error}"),
-    (errors.NotFound, "{remote}: no such directory on the cluster"),
-    (errors.NotADirectory, "{remote}: not a directory"),
-    (errors.PermissionDenied, "{remote}: permission denied by the cluster: {error}"),
-    (errors.Unavailable, "cannot reach {url}: {error}"),
-    (errors.ClusterError, "{remote}: {error}"),
+_TEMPLATES: tuple[tuple[type[errors.ClusterError], str, str], ...] = (
+    (errors.Unauthorized, "{url} does not accept the credentials: {error}", "f7tfs login asks for new ones"),
+    (errors.NoSuchSystem, "{url}: {error}", "write one of its systems, as SYSTEM:/path"),
+    (errors.NotFound, "{remote}: no such directory on the cluster", "{system}: is your own, {system}:/ shows all"),
+    (errors.NotADirectory, "{remote}: not a directory", "mount the directory that it is in"),
+    (
+        errors.PermissionDenied,
+        "{remote}: permission denied by the cluster: {error}",
+        "{system}: is your own directory",
+    ),
+    (errors.Unavailable, "cannot reach {url}: {error}", "f7tfs doctor looks for the cause; or try again later"),
+    (errors.ClusterError, "{remote}: {error}", "f7tfs doctor looks for the cause"),
 )
 
 
@@ -32,19 +36,20 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def one_line(error: BaseException, settings: MountSettings) -> str | None:
+def told(error: BaseException, settings: MountSettings) -> UserError | None:
     """What to tell the user of `error`; None for a defect, which deserves its traceback in the log."""
     found = list(leaves(error))
     for leaf in found:
-        if isinstance(leaf, (MountError, ConfigError)):
-            return _line(str(leaf))
+        if isinstance(leaf, UserError):
+            return UserError(_line(str(leaf)), leaf.cure)
     remote = f"{settings.system}:{settings.path or ''}"
-    for kind, template in _TEMPLATES:
+    for kind, template, cure in _TEMPLATES:
         for leaf in found:
             if isinstance(leaf, kind):
-                return _line(template.format(url=settings.url, remote=remote, error=leaf))
+                text = _line(template.format(url=settings.url, remote=remote, error=leaf))
+                return UserError(text, cure.format(system=settings.system))
     if any(isinstance(leaf, RuntimeError) and "fuse_session" in str(leaf) for leaf in found):
-        return "no FUSE: the kernel refused the mount; the log says more (in a container: --cap-add SYS_ADMIN)"
+        return UserError("no FUSE: the kernel refused the mount", "in a container: --cap-add SYS_ADMIN")
     return None
 
 

@@ -12,10 +12,10 @@ import trio
 
 from f7tfs import log
 from f7tfs.config import ClientCredentials, MountSettings
+from f7tfs.errors import UserError
 from f7tfs.mount.background import Report
 from f7tfs.mount.daemon import run_mount
-from f7tfs.mount.errors import MountError
-from f7tfs.mount.failure import leaves, one_line
+from f7tfs.mount.failure import leaves, told
 from f7tfs.mount.runtime import log_file
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 def run_in_foreground(settings: MountSettings, mountpoint: Path, ready_fd: int | None) -> int:
     """Serve a mount until it ends; returns the process's exit code.
 
-    With `ready_fd` this is a daemon: it logs to its file and reports on that descriptor. Raises MountError when there
+    With `ready_fd` this is a daemon: it logs to its file and reports on that descriptor. Raises UserError when there
     is a terminal to tell instead.
     """
     report = Report(ready_fd)
@@ -40,22 +40,22 @@ def run_in_foreground(settings: MountSettings, mountpoint: Path, ready_fd: int |
     except BaseException as error:  # noqa: BLE001 - the process ends here; whatever it was is told
         if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
             return 130
-        text = _failure(error, settings, file)
+        failure = _failure(error, settings, file)
         if file is None:
-            raise MountError(text) from None
-        report.failed(text)
+            raise failure from None
+        report.failed(failure)
         return 1
     return 1 if left else 0
 
 
-def _failure(error: BaseException, settings: MountSettings, file: Path | None) -> str:
-    text = one_line(error, settings)
-    if text is not None:
-        _log.error("%s", text, exc_info=error if settings.options.debug else None)
-        return text
+def _failure(error: BaseException, settings: MountSettings, file: Path | None) -> UserError:
+    known = told(error, settings)
+    if known is not None:
+        _log.error("%s", known, exc_info=error if settings.options.debug else None)
+        return known
     _log.error("the mount ended by a defect", exc_info=error)
-    where = f"; its log: {file}" if file else ""
-    return f"unexpected {type(error).__name__}: {error}{where}"
+    where = f"its log tells where: {file}" if file else "--debug shows where"
+    return UserError(f"unexpected {type(error).__name__}: {error}", where)
 
 
 def _secrets(settings: MountSettings) -> list[str]:

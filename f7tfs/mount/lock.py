@@ -20,9 +20,13 @@ def exclusive(file: Path, mountpoint: Path, message: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise MountError(f"{message}{_holder(descriptor)}") from None
+            raise MountError(
+                f"{message}{_holder(descriptor)}", "f7tfs status shows it; f7tfs umount ends it"
+            ) from None
         except OSError as error:
-            raise MountError(f"cannot lock {file}: {error.strerror}") from None
+            raise MountError(
+                f"cannot lock {file}: {error.strerror}", "set XDG_STATE_HOME to a disk that has locks"
+            ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "mountpoint": str(mountpoint)}).encode(), 0)
         yield

@@ -37,9 +37,9 @@ def prepare_mountpoint(mountpoint: Path) -> Path:
 def _require_free(path: Path) -> None:
     taken = mount_at(path)
     if taken and taken.is_ours:
-        raise MountError(f"{path}: already mounted ({taken.source})")
+        raise MountError(f"{path}: already mounted ({taken.source})", f"f7tfs umount {path}")
     if taken:
-        raise MountError(f"{path}: busy: {taken.source} ({taken.kind}) is mounted there")
+        raise MountError(f"{path}: busy: {taken.source} ({taken.kind}) is mounted there", "choose another directory")
 
 
 def is_stale(path: Path) -> bool:
@@ -55,16 +55,16 @@ def is_stale(path: Path) -> bool:
 def _require_empty_directory(path: Path) -> None:
     try:
         if not stat.S_ISDIR(path.stat().st_mode):
-            raise MountError(f"{path}: not a directory")
+            raise MountError(f"{path}: not a directory", "choose an empty directory")
         with os.scandir(path) as entries:
             if next(entries, None) is not None:
-                raise MountError(f"{path}: not empty; a mount would hide what is in it")
+                raise MountError(f"{path}: not empty; a mount would hide what is in it", "choose an empty directory")
     except FileNotFoundError:
-        raise MountError(f"{path}: no such directory (mkdir -p {path})") from None
+        raise MountError(f"{path}: no such directory", f"mkdir -p {path}") from None
     except OSError as error:
-        raise MountError(f"{path}: {error.strerror}") from None
+        raise MountError(f"{path}: {error.strerror}", "choose an empty directory of your own") from None
     if os.geteuid() != 0 and not os.access(path, os.W_OK):
-        raise MountError(f"{path}: not writable; an ordinary user can mount only on a directory of their own")
+        raise MountError(f"{path}: not writable", "an ordinary user can mount only on a directory of their own")
 
 
 def require_fuse(*, allow_other: bool) -> None:
@@ -73,16 +73,20 @@ def require_fuse(*, allow_other: bool) -> None:
         os.close(os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:
         raise MountError(
-            f"no FUSE: {_DEVICE} is missing (modprobe fuse; in a container: --device {_DEVICE} --cap-add SYS_ADMIN)"
+            f"no FUSE: {_DEVICE} is missing",
+            f"modprobe fuse; in a container: --device {_DEVICE} --cap-add SYS_ADMIN",
         ) from None
     except OSError as error:
-        raise MountError(f"no FUSE: {_DEVICE}: {error.strerror}") from None
+        raise MountError(f"no FUSE: {_DEVICE}: {error.strerror}", f"as root: chmod 666 {_DEVICE}") from None
     if os.geteuid() == 0:
         return
     if not shutil.which("fusermount3"):
-        raise MountError("no FUSE: fusermount3 is missing (Debian and Ubuntu: apt-get install fuse3)")
+        raise MountError("no FUSE: fusermount3 is missing", "Debian and Ubuntu: apt-get install fuse3")
     if allow_other and not _user_allow_other():
-        raise MountError(f"allow_other: {_FUSE_CONFIGURATION} has no line user_allow_other; only root can add it")
+        raise MountError(
+            f"allow_other: {_FUSE_CONFIGURATION} has no line user_allow_other",
+            f"as root: echo user_allow_other >> {_FUSE_CONFIGURATION}",
+        )
 
 
 def _user_allow_other() -> bool:

@@ -10,6 +10,7 @@ from f7tfs.mount.errors import MountError
 from f7tfs.mount.failure import leaves
 
 _SECONDS = 10.0
+_CURE = "check the URL and the network; f7tfs doctor looks for the cause"
 
 
 async def require_site(url: str) -> None:
@@ -18,9 +19,9 @@ async def require_site(url: str) -> None:
         async with httpx.AsyncClient(timeout=_SECONDS) as client:
             await client.head(f"{url}/status/liveness")
     except httpx.TimeoutException:
-        raise MountError(f"cannot reach {url}: no answer within {_SECONDS:.0f} s") from None
+        raise MountError(f"cannot reach {url}: no answer within {_SECONDS:.0f} s", _CURE) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise MountError(f"cannot reach {url}: {reason(error)}") from None
+        raise MountError(f"cannot reach {url}: {reason(error)}", _CURE) from None
 
 
 def reason(error: BaseException) -> str:

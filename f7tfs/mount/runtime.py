@@ -47,7 +47,7 @@ def control_socket(mountpoint: Path) -> Path:
     """
     address = private_directory(state_base() / "run") / key_of(mountpoint)
     if len(os.fsencode(address)) > _LONGEST_ADDRESS:
-        raise MountError(f"the path of the control socket is too long for a socket: {address}; set XDG_STATE_HOME")
+        raise MountError(f"the path of the control socket is too long for a socket: {address}", "set XDG_STATE_HOME")
     return address
 
 
@@ -62,10 +62,12 @@ def private_directory(directory: Path) -> Path:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise MountError(f"{directory} is not a directory of yours")
+            raise MountError(f"{directory} is not a directory of yours", "set XDG_STATE_HOME to a place of your own")
         directory.chmod(0o700)
     except OSError as error:
-        raise MountError(f"cannot use {directory}: {error.strerror}") from None
+        raise MountError(
+            f"cannot use {directory}: {error.strerror}", "set XDG_STATE_HOME to a place that you can write"
+        ) from None
     return directory
 
 

@@ -27,10 +27,10 @@ def parse_target(text: str) -> Target:
     """
     system, colon, path = text.partition(":")
     if "/" in system or any(character.isspace() or not character.isprintable() for character in system):
-        raise MountError(f"{text!r} is not a remote directory: write SYSTEM:/path")
+        raise MountError(f"{text!r} is not a remote directory", "write SYSTEM:/path, or the name of a profile")
     if not colon:
         if not text:
-            raise MountError("the remote directory is empty: write SYSTEM:/path")
+            raise MountError("the remote directory is empty", "write SYSTEM:/path, or the name of a profile")
         return Target(profile=text)
     return Target(system=system or None, path=parse_path(path))
 
@@ -40,8 +40,8 @@ def parse_path(path: str) -> str | None:
     if not path:
         return None
     if not path.startswith("/"):
-        raise MountError(f"{path!r} is not an absolute path: write SYSTEM:/{path}")
+        raise MountError(f"{path!r} is not an absolute path", f"write SYSTEM:/{path}")
     if "\0" in path or "\n" in path:
-        raise MountError(f"{path!r} holds a character that the API cannot carry")
+        raise MountError(f"{path!r} holds a character that the API cannot carry", "mount a directory above it")
     # normpath keeps two leading slashes, which POSIX lets mean something else.
     return "/" + posixpath.normpath(path).lstrip("/")

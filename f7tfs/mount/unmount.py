@@ -28,12 +28,14 @@ def unmount(mountpoint: Path, *, lazy: bool = False) -> None:
             env={**os.environ, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired:
-        raise MountError(f"{mountpoint}: the unmount did not end within {_SECONDS:.0f} s") from None
+        raise MountError(
+            f"{mountpoint}: the unmount did not end within {_SECONDS:.0f} s", "f7tfs umount --lazy does not wait"
+        ) from None
     if done.returncode == 0:
         return
     reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
     if "busy" in reason:
-        raise MountError(f"{mountpoint} is busy{_users_text(mountpoint)}; close what uses it, or give --lazy")
+        raise MountError(f"{mountpoint} is busy{_users_text(mountpoint)}", "close what uses it, or give --lazy")
     raise MountError(f"cannot unmount {mountpoint}: {reason}")
 
 

@@ -62,9 +62,9 @@ class Shell:
         )
 
     def refused(self, *arguments: str, **environment: str) -> str:
-        """The one line on standard error that a refusal is; nothing is mounted then."""
+        """The two lines on standard error that a refusal is; nothing is mounted then."""
         done = self(*arguments, **environment)
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 2), done.stderr
         assert self.environment["FIRECREST_CLIENT_SECRET"] not in done.stderr
         return done.stderr
 

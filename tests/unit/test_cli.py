@@ -39,14 +39,14 @@ def f7tfs(home: Path, *arguments: str, **environment: str) -> subprocess.Complet
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line that a refusal is."""
+    """The two lines that a refusal is: what happened, what to do."""
     assert done.returncode == 1
     assert done.stdout == ""
-    lines = done.stderr.splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("f7tfs: ")
     assert "hush-hush-hush" not in done.stderr
-    return lines[0]
+    what, cure = done.stderr.splitlines()
+    assert what.startswith("f7tfs: ")
+    assert cure.startswith("       ")
+    return f"{what}\n{cure.strip()}"
 
 
 def test_the_version_is_told(home: Path) -> None:
@@ -66,6 +66,26 @@ def test_no_option_takes_a_secret(home: Path) -> None:
     done = f7tfs(home, "mount", "daint:/", "empty", "--client-secret", "x", **COMPLETE)
     assert done.returncode == 2
     assert "--client-secret" in done.stderr
+
+
+def test_a_wrong_call_is_refused_in_two_lines(home: Path) -> None:
+    done = f7tfs(home, "umount", "--fast", "empty")
+    assert done.returncode == 2
+    what, cure = done.stderr.splitlines()
+    assert what.startswith("f7tfs: No such option: --fast")
+    assert cure == "       f7tfs umount --help tells how it is called"
+
+
+def test_a_traceback_is_shown_to_who_asks_for_it(home: Path) -> None:
+    assert "Traceback" in f7tfs(home, "--debug", "refresh", "empty").stderr
+    assert "Traceback" not in f7tfs(home, "refresh", "empty").stderr
+
+
+def test_a_command_starts_without_what_only_a_daemon_needs(home: Path) -> None:
+    script = "import sys, f7tfs.cli.app; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    slow = {"trio", "httpx", "pyfuse3", "tomlkit", "keyring", "rich", "starlette", "sqlite3"}
+    assert slow & set(loaded.stdout.split()) == set()
 
 
 def test_missing_settings_are_named(home: Path) -> None:
@@ -92,7 +112,7 @@ def test_missing_settings_are_named(home: Path) -> None:
         (["daint:/x", "empty", "--profile", "nosuch"], "no profile 'nosuch'"),
     ],
 )
-def test_what_cannot_be_mounted_is_refused_in_one_line(home: Path, arguments: list[str], said: str) -> None:
+def test_what_cannot_be_mounted_is_refused_in_two_lines(home: Path, arguments: list[str], said: str) -> None:
     (home / "file").touch()
     (home / "full").mkdir()
     (home / "full" / "x").touch()
@@ -111,7 +131,8 @@ def test_nothing_is_mounted(home: Path) -> None:
     # Whoever runs these tests may have a stale mount of his own, which is shown too.
     mounts = json.loads(f7tfs(home, "status", "--json").stdout)
     assert [each for each in mounts if "problem" not in each] == []
-    assert mounts or f7tfs(home, "status").stdout == "nothing is mounted\n"
+    said = f7tfs(home, "status")
+    assert mounts or (said.stdout, said.stderr) == ("", "nothing is mounted\n")
     assert "empty is not mounted" in refused(f7tfs(home, "umount", "empty"))
     assert "nothing is mounted" in refused(f7tfs(home, "sync"))
     assert "not in a mount of f7tfs" in refused(f7tfs(home, "refresh", "empty"))

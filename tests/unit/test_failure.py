@@ -1,4 +1,4 @@
-"""What stopped a mount, told in one line."""
+"""What stopped a mount, told in one line, and what to do in another."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import pytest
 
 from f7tfs.cluster import errors
 from f7tfs.config import ConfigError, MountSettings, TokenCommand
+from f7tfs.errors import UserError
 from f7tfs.mount.errors import MountError
-from f7tfs.mount.failure import one_line
+from f7tfs.mount.failure import told
 
 SETTINGS = MountSettings("https://api.example.org", TokenCommand("get-token"), "daint", "/scratch/me")
+
+
+def line_of(failure: UserError | None) -> str:
+    assert failure is not None
+    assert failure.cure
+    assert "\n" not in failure.cure
+    return str(failure)
 
 
 @pytest.mark.parametrize(
@@ -30,9 +38,9 @@ SETTINGS = MountSettings("https://api.example.org", TokenCommand("get-token"), "
     ],
 )
 def test_an_error_is_told_in_one_line_alone_and_in_groups(error: Exception, line: str) -> None:
-    assert one_line(error, SETTINGS) == line
+    assert line_of(told(error, SETTINGS)) == line
     grouped = ExceptionGroup("outer", [ExceptionGroup("inner", [error]), ValueError("beside it")])
-    assert one_line(grouped, SETTINGS) == line
+    assert line_of(told(grouped, SETTINGS)) == line
 
 
 def test_every_error_of_the_cluster_has_a_line() -> None:
@@ -40,18 +48,18 @@ def test_every_error_of_the_cluster_has_a_line() -> None:
         return [kind, *(deeper for each in kind.__subclasses__() for deeper in below(each))]
 
     for kind in below(errors.ClusterError):
-        assert one_line(kind("it went wrong"), SETTINGS)
+        assert line_of(told(kind("it went wrong"), SETTINGS))
 
 
 def test_a_refusal_by_the_kernel_is_told() -> None:
-    assert "kernel refused" in (one_line(RuntimeError("fuse_session_mount failed"), SETTINGS) or "")
+    assert "kernel refused" in line_of(told(RuntimeError("fuse_session_mount failed"), SETTINGS))
 
 
 def test_a_defect_has_no_line() -> None:
-    assert one_line(RuntimeError("a defect"), SETTINGS) is None
-    assert one_line(BaseExceptionGroup("", [KeyboardInterrupt()]), SETTINGS) is None
+    assert told(RuntimeError("a defect"), SETTINGS) is None
+    assert told(BaseExceptionGroup("", [KeyboardInterrupt()]), SETTINGS) is None
 
 
 def test_secrets_are_taken_out() -> None:
     error = errors.Unavailable("GET https://s3/b?X-Amz-Signature=5f3a failed")
-    assert "5f3a" not in (one_line(error, SETTINGS) or "")
+    assert "5f3a" not in line_of(told(error, SETTINGS))

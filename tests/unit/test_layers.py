@@ -13,15 +13,16 @@ PACKAGE = Path(f7tfs.__file__).parent
 
 # What each layer may import of f7tfs, besides itself. The sandbox stands apart: it shares nothing with the client.
 ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
     "firecrest": set(),
     "sandbox": set(),
     "log": set(),
-    "config": set(),
+    "config": {"errors"},
     "cluster": {"firecrest"},
     "vfs": {"cluster"},
     "fuse": {"vfs", "cluster"},
-    "mount": {"fuse", "vfs", "cluster", "firecrest", "config", "log"},
-    "cli": {"mount", "sandbox", "cluster", "firecrest", "config", "log"},
+    "mount": {"fuse", "vfs", "cluster", "firecrest", "config", "log", "errors"},
+    "cli": {"mount", "sandbox", "cluster", "firecrest", "config", "log", "errors"},
     "__main__": {"cli"},
     "__init__": set(),
 }

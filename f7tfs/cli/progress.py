@@ -1,0 +1,51 @@
+"""What is shown to somebody who waits: on a terminal only, on standard error, and gone when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from f7tfs.cli.output import console, count, size
+
+Progress = Callable[[int, int], None]
+"""Told (changes left, bytes left)."""
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Something turns while the block runs."""
+    if not console(stderr=True).is_terminal:
+        yield
+        return
+    from rich.text import Text
+
+    with console(stderr=True).status(Text(text)):
+        yield
+
+
+@contextmanager
+def drain_progress() -> Iterator[Progress]:
+    """A bar of how much the cluster does not have yet."""
+    if not console(stderr=True).is_terminal:
+        yield lambda _changes, _size: None
+        return
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"), TimeElapsedColumn())
+    with Bars(*columns, console=console(stderr=True), transient=True) as bars:
+        task = bars.add_task("sending to the cluster", total=None, left="")
+        most = [0]
+
+        def show(changes: int, left: int) -> None:
+            # Empty files and removals have no bytes, and yet are something to wait for.
+            weight = left + changes
+            most[0] = max(most[0], weight)
+            bars.update(
+                task,
+                total=most[0] or None,
+                completed=most[0] - weight,
+                left=f"{count(changes, 'change')}, {size(left)} left",
+            )
+
+        yield show
