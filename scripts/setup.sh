@@ -13,24 +13,7 @@ if [ -z "$python" ]; then
     $venv/bin/python -c '' 2>/dev/null && python=$venv/bin/python
 fi
 
-say() { printf 'setup: %s\n' "$*"; }
-fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"
-    elif command -v sudo >/dev/null; then sudo "$@"
-    else fail "not root, and there is no sudo; as root: $*"
-    fi
-}
-
-installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
-
-# Prints the packages of the given ones that are not installed.
-missing_of() {
-    for package in "$@"; do
-        installed "$package" || printf ' %s' "$package"
-    done
-}
+. scripts/debian.sh
 
 # Whether pyfuse3 can be built for this interpreter, and a virtual environment be made with it.
 python_complete() {
@@ -57,11 +40,8 @@ debian_packages() {
     # shellcheck disable=SC2086  # a list of words
     missing=$(missing_of $wanted)
     python_complete || missing="$missing$(python_packages)"
-    [ -n "$missing" ] || return 0
-    say "installing the Debian packages$missing"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     # shellcheck disable=SC2086  # a list of words
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    install_packages $missing
 }
 
 check_python() {
@@ -96,6 +76,7 @@ install_project() {
 
 case $what in demo | test) ;; *) fail "usage: setup.sh demo|test" ;; esac
 debian_packages
+[ "$what" = demo ] || scripts/setup-slurm.sh
 check_python
 virtual_environment
 install_project

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,3 +37,21 @@ def start_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
             return stack.enter_context(SandboxProcess(tmp_path_factory.mktemp("sandbox"), **settings))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def slurm_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """One sandbox with a real Slurm for the whole session. Tests must not stop it."""
+    with SandboxProcess(tmp_path_factory.mktemp("slurm"), scheduler="slurm") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def slurm(slurm_process: SandboxProcess) -> Iterator[SandboxProcess]:
+    """The session's sandbox with a real Slurm, no faults on, and an empty home."""
+    slurm_process.clear_faults()
+    slurm_process.reset_calls()
+    for entry in slurm_process.home.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    yield slurm_process
+    slurm_process.clear_faults()

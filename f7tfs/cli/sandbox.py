@@ -20,11 +20,21 @@ class Api(enum.StrEnum):
     V1 = "v1"
 
 
+class Scheduler(enum.StrEnum):
+    """Who runs the jobs."""
+
+    LOCAL = "local"
+    SLURM = "slurm"
+
+
 def sandbox(
     root: Annotated[Path | None, typer.Option(help="What to serve, made if need be; else a temporary one.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     api: Annotated[Api, typer.Option(help="Whose URL is shown.")] = Api.V2,
     latency: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Added to every call.")] = 0.0,
+    scheduler: Annotated[
+        Scheduler, typer.Option(help="Processes of this machine, or a real Slurm (as root; scripts/setup-slurm.sh).")
+    ] = Scheduler.LOCAL,
 ) -> None:
     """Run a FirecREST server on this machine until Ctrl-C, and print how to use it."""
     try:
@@ -40,4 +50,10 @@ def sandbox(
                 root.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise MountError(f"{root}: {error.strerror}", "choose another directory with --root") from None
-        run_sandbox(root.resolve(), port, shown="v1" if api is Api.V1 else "v2", latency=latency)
+        run_sandbox(
+            root.resolve(),
+            port,
+            shown="v1" if api is Api.V1 else "v2",
+            latency=latency,
+            scheduler="slurm" if scheduler is Scheduler.SLURM else "local",
+        )

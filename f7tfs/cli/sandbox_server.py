@@ -13,17 +13,20 @@ import trio
 from f7tfs.cli.output import show, tell
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.failure import leaves
-from f7tfs.sandbox import SandboxInfo, SandboxSettings, serve_sandbox
+from f7tfs.sandbox import SandboxInfo, SandboxSettings, SchedulerMissing, serve_sandbox
 
 Api = Literal["v2", "v1"]
+Scheduler = Literal["local", "slurm"]
 
 
-def run_sandbox(root: Path, port: int, *, shown: Api, latency: float) -> None:
-    """Serve `root` until SIGINT or SIGTERM. Raises MountError when the port is taken."""
+def run_sandbox(root: Path, port: int, *, shown: Api, latency: float, scheduler: Scheduler) -> None:
+    """Serve `root` until SIGINT or SIGTERM. Raises MountError when the port is taken, or there is no Slurm."""
     try:
-        trio.run(_serve, SandboxSettings(root=root, port=port), shown, latency)
+        trio.run(_serve, SandboxSettings(root=root, port=port, scheduler=scheduler), shown, latency)
     except (OSError, ExceptionGroup) as error:
         for leaf in leaves(error):
+            if isinstance(leaf, SchedulerMissing):
+                raise MountError(str(leaf), "without --scheduler slurm, jobs are processes") from None
             if isinstance(leaf, OSError):
                 raise MountError(
                     f"the sandbox cannot listen on port {port}: {leaf.strerror}", "--port 0 takes a free one"

@@ -14,6 +14,7 @@ from typing import Any
 import trio
 
 from f7tfs.sandbox import FileSystemSetting, SandboxInfo, SandboxSettings, serve_sandbox
+from f7tfs.sandbox.jobs.model import SchedulerMissing
 
 
 def parse_arguments(arguments: list[str]) -> tuple[SandboxSettings, bool]:
@@ -61,7 +62,10 @@ async def run(settings: SandboxSettings, *, as_json: bool) -> None:
 def main() -> None:
     settings, as_json = parse_arguments(sys.argv[1:])
     os.umask(0o022)
-    trio.run(lambda: run(settings, as_json=as_json))
+    try:
+        trio.run(lambda: run(settings, as_json=as_json))
+    except* SchedulerMissing as group:
+        sys.exit(f"sandbox: {group.exceptions[0]}")
 
 
 if __name__ == "__main__":

@@ -98,6 +98,7 @@ async def serve_sandbox(
             listener.detach()  # the server takes the descriptor over, and closes it
             await nursery.start(_serve_http, application(site), config)
             nursery.start_soon(site.store.start_on_connection)
+            await site.scheduler.start()
             task_status.started(info_of(site, port))
             await trio.sleep(math.inf)
 

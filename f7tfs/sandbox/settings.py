@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 MIB = 1024 * 1024
 
@@ -78,7 +79,10 @@ class SandboxSettings:
     url_seconds: int = 604800
     max_part_size: int = 64 * MIB
     ingest_poll_seconds: float = 0.5
+    scheduler: Literal["local", "slurm"] = "local"
+    """"local" runs jobs as processes; "slurm" is a real Slurm of the sandbox's own, for which it must run as root."""
     job_start_seconds: float = 0.2
+    """With the local scheduler."""
     partitions: tuple[str, ...] = ("part01", "xfer")
     max_job_seconds: float = 432000.0
     isolate_jobs: bool = True

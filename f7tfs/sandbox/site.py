@@ -20,6 +20,7 @@ from f7tfs.sandbox.jobs.model import Scheduler
 from f7tfs.sandbox.objectstore.client import ObjectStore
 from f7tfs.sandbox.root import Root
 from f7tfs.sandbox.settings import SandboxSettings
+from f7tfs.sandbox.slurm.scheduler import SlurmScheduler
 from f7tfs.sandbox.tokens import Tokens
 
 
@@ -53,12 +54,17 @@ class Site:
         self.faults = Faults()
         self.calls = Calls()
         self.nursery = nursery
-        self.scheduler: Scheduler = LocalScheduler(settings, self.root, nursery)
+        self.scheduler: Scheduler = (
+            SlurmScheduler(settings, nursery)
+            if settings.scheduler == "slurm"
+            else LocalScheduler(settings, self.root, nursery)
+        )
         self.store = ObjectStore(settings, settings.client_secret)
         self._sessions = 0
 
     def close(self) -> None:
         """Give back what outlives the nursery: processes, descriptors, temporary files."""
+        self.scheduler.close()
         self.store.close()
         self.root.close()
 

@@ -28,9 +28,14 @@ exec chroot "$new" /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "$directory" "$
 """
 
 
-def command(root: Path, tops: Sequence[str], mount_point: Path, directory: str, job: Sequence[str]) -> list[str]:
-    """The command that runs `job` with the top-level directories `tops` of `root` in place of this machine's."""
-    unshare = ["unshare", "--mount", "--propagation", "private"]
+def command(
+    root: Path, tops: Sequence[str], mount_point: Path, directory: str, job: Sequence[str], more: Sequence[str] = ()
+) -> list[str]:
+    """The command that runs `job` with the top-level directories `tops` of `root` in place of this machine's.
+
+    `more` are further options of unshare.
+    """
+    unshare = ["unshare", "--mount", "--propagation", "private", *more]
     if os.getuid() != 0:
         unshare += ["--user", "--map-root-user"]
     shell = ["/bin/sh", "-c", SCRIPT, "sh", str(mount_point), str(root), " ".join(tops), directory]

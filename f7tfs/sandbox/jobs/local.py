@@ -34,6 +34,12 @@ class LocalScheduler:
         self._spool = Spool(root.directory)
         self._isolated: bool | None = None if settings.isolate_jobs else False
 
+    async def start(self) -> None:
+        """Nothing to be made ready."""
+
+    def close(self) -> None:
+        """Its jobs end with the nursery."""
+
     # -- submitting ------------------------------------------------------------------------------
 
     async def submit(self, request: BatchRequest, work: Work | None = None) -> str:
@@ -70,18 +76,18 @@ class LocalScheduler:
 
     # -- looking ---------------------------------------------------------------------------------
 
-    def job(self, job_id: str) -> JobRecord:
+    async def find(self, job_id: str) -> list[JobRecord]:
         try:
-            return self._jobs[job_id]
+            return [self._jobs[job_id]]
         except KeyError:
             raise UnknownJob(job_id) from None
 
-    def jobs(self) -> list[JobRecord]:
+    async def jobs(self) -> list[JobRecord]:
         return list(self._jobs.values())
 
     # -- changing --------------------------------------------------------------------------------
 
-    def cancel(self, job_id: str) -> str:
+    async def cancel(self, job_id: str) -> str:
         job = self._jobs.get(job_id)
         if job is None:
             raise SlurmRefused(1, f"scancel: error: Kill job error on job id {job_id}: Invalid job id specified\n")

@@ -20,6 +20,10 @@ class UnknownJob(Exception):
     """There is no job of that id."""
 
 
+class SchedulerMissing(Exception):
+    """The scheduler that was asked for cannot run on this machine; says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
     """What `sbatch` is given; paths are the cluster's. Options here win over those in the script."""
@@ -50,6 +54,9 @@ Work = Callable[[JobOutput], Awaitable[int]]
 """A job that is not a process: returns its exit status."""
 
 
+ACTIVE = {"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "COMPLETING"}
+
+
 @dataclass(slots=True)
 class JobRecord:
     """What the scheduler knows of one job. Times are epoch seconds."""
@@ -67,28 +74,36 @@ class JobRecord:
     signal: int = 0
     step_state: str = ""
     """State of the batch step; empty while there is none."""
+    reason: str = "None"
+    """Why it is in that state, in Slurm's words."""
     submitted: float = 0.0
     started: float | None = None
     ended: float | None = None
 
     @property
     def active(self) -> bool:
-        return self.state in {"PENDING", "RUNNING"}
+        return self.state in ACTIVE
 
 
 class Scheduler(Protocol):
     """What both APIs need of one."""
 
+    async def start(self) -> None:
+        """Be ready for jobs. Raises SchedulerMissing."""
+
+    def close(self) -> None:
+        """End everything that was started."""
+
     async def submit(self, request: BatchRequest, work: Work | None = None) -> str:
         """Queue a job; returns its id. Raises SlurmRefused in sbatch's words."""
 
-    def job(self, job_id: str) -> JobRecord:
-        """Raises UnknownJob."""
+    async def find(self, job_id: str) -> list[JobRecord]:
+        """The job of that id, or the tasks of that job array. Raises UnknownJob."""
 
-    def jobs(self) -> list[JobRecord]:
+    async def jobs(self) -> list[JobRecord]:
         """Every job it still knows, oldest first."""
 
-    def cancel(self, job_id: str) -> str:
+    async def cancel(self, job_id: str) -> str:
         """Cancel; returns what scancel says. Raises SlurmRefused if it has ended or never was."""
 
     async def attach(self, job_id: str, command: str) -> None:

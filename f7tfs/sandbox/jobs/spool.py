@@ -30,11 +30,27 @@ class Spool:
     def mount_point(self) -> Path:
         return self._base / "mount"
 
+    @property
+    def _counter(self) -> Path:
+        return self._base / "last-job"
+
+    def peek_id(self) -> int:
+        """The number that the next job is to have."""
+        return 1 + (int(self._counter.read_text()) if self._counter.exists() else 0)
+
+    def used_id(self, number: int) -> None:
+        self._counter.write_text(str(number))
+
     def next_id(self) -> str:
-        counter = self._base / "last-job"
-        number = 1 + (int(counter.read_text()) if counter.exists() else 0)
-        counter.write_text(str(number))
+        number = self.peek_id()
+        self.used_id(number)
         return str(number)
+
+    def script_directory(self, name: str) -> Path:
+        """A new directory for one script that must keep its own name."""
+        path = self._base / "scripts" / name
+        path.mkdir(mode=0o700)
+        return path
 
     def write_script(self, job_id: str, text: str) -> Path:
         path = self._base / "scripts" / f"job{job_id}"

@@ -93,8 +93,12 @@ class Compute:
             account=account if isinstance(account, str) and account else None,
             script_path=path,
         )
-        job = self._site.scheduler.job(await self._site.scheduler.submit(request))
+        job = await self._submitted(request)
         return {"result": "Job submitted", **self._files(job)}
+
+    async def _submitted(self, request: BatchRequest, work: Work | None = None) -> JobRecord:
+        scheduler = self._site.scheduler
+        return (await scheduler.find(await scheduler.submit(request, work)))[0]
 
     def _files(self, job: JobRecord) -> dict[str, str]:
         return {
@@ -115,20 +119,22 @@ class Compute:
 
     # -- looking ---------------------------------------------------------------------------------
 
-    def _wanted(self, request: Request) -> list[JobRecord] | None:
+    async def _wanted(self, request: Request) -> list[JobRecord] | None:
         """The jobs that the query names. Raises UnknownJob."""
         names = request.query_params.get("jobs")
-        return [self._site.scheduler.job(name.strip()) for name in names.split(",")] if names else None
+        if not names:
+            return None
+        return [job for name in names.split(",") for job in await self._site.scheduler.find(name.strip())]
 
     async def queue(self, site: Site, request: Request) -> Response:
         check_machine(site, request, "squeue", plural=True)
         task = self._tasks.create(site, "compute")
 
         async def work() -> dict[str, Any]:
-            jobs = self._wanted(request)
+            jobs = await self._wanted(request)
             if jobs is not None and not any(job.active for job in jobs):
                 raise UnknownJob
-            active = [job for job in jobs or site.scheduler.jobs() if job.active]
+            active = [job for job in jobs or await site.scheduler.jobs() if job.active]
             return {str(place): self._queued(job) for place, job in enumerate(active)}
 
         self._start(task, work)
@@ -161,10 +167,10 @@ class Compute:
 
         async def work() -> list[dict[str, str]]:
             try:
-                jobs = self._wanted(request)
+                jobs = await self._wanted(request)
             except UnknownJob:
                 return []
-            return [self._accounted(job) for job in (site.scheduler.jobs() if jobs is None else jobs)]
+            return [self._accounted(job) for job in (await site.scheduler.jobs() if jobs is None else jobs)]
 
         self._start(task, work)
         return created(task, 200)
@@ -200,7 +206,7 @@ class Compute:
         job_id = request.path_params["job"]
 
         async def work() -> str:
-            return site.scheduler.cancel(job_id)
+            return await site.scheduler.cancel(job_id)
 
         self._start(task, work)
         return created(task, 200)
@@ -252,7 +258,7 @@ class Compute:
             partition=settings.partitions[-1],
             script_path=f"{directory}/sbatch-job.sh",
         )
-        job = self._site.scheduler.job(await self._site.scheduler.submit(request, work))
+        job = await self._submitted(request, work)
         return {"result": "Job submitted", **self._files(job)}
 
 

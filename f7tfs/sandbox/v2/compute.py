@@ -49,7 +49,7 @@ def job_json(site: Site, job: JobRecord) -> dict[str, Any]:
     timed_out = job.state == "TIMEOUT"
     status = {
         "state": job.state,
-        "stateReason": "None",
+        "stateReason": job.reason,
         "exitCode": None if pending else job.exit_code,
         "interruptSignal": None if pending else 0 if timed_out else job.signal,
     }
@@ -68,7 +68,7 @@ def job_json(site: Site, job: JobRecord) -> dict[str, Any]:
         "killRequestUser": None,
         "user": settings.user,
         "workingDirectory": job.request.directory,
-        "priority": PRIORITY - int(job.job_id),
+        "priority": PRIORITY - int(job.job_id.partition("_")[0]),
     }
 
 
@@ -122,7 +122,7 @@ async def jobs(site: Site, request: Request) -> Response:
     query = request.query_params
     found = [
         job_json(site, job)
-        for job in site.scheduler.jobs()
+        for job in await site.scheduler.jobs()
         if query.get("account") in {None, job.account} and query.get("name") in {None, job.name}
     ]
     return success({"jobs": found})
@@ -136,23 +136,25 @@ def _id(request: Request) -> str:
 
 
 async def job_info(site: Site, request: Request) -> Response:
-    return success({"jobs": [job_json(site, site.scheduler.job(_id(request)))]})
+    return success({"jobs": [job_json(site, job) for job in await site.scheduler.find(_id(request))]})
 
 
 async def metadata(site: Site, request: Request) -> Response:
-    job = site.scheduler.job(_id(request))
-    found = {
-        "jobId": job.job_id,
-        "script": job.request.script,
-        "standardInput": job.request.input or "/dev/null",
-        "standardOutput": job.output,
-        "standardError": job.error,
-    }
-    return success({"jobs": [found]})
+    found = [
+        {
+            "jobId": job.job_id,
+            "script": job.request.script,
+            "standardInput": job.request.input or "/dev/null",
+            "standardOutput": job.output,
+            "standardError": job.error,
+        }
+        for job in await site.scheduler.find(_id(request))
+    ]
+    return success({"jobs": found})
 
 
 async def cancel(site: Site, request: Request) -> Response:
-    site.scheduler.cancel(_id(request))
+    await site.scheduler.cancel(_id(request))
     return no_content()
 
 
