@@ -70,6 +70,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "gid": ("gid", _number),
     "umask": ("umask", _octal),
     "attribute_timeout": ("attribute_timeout", _seconds),
+    "nobulk": ("nobulk", _flag),
     "deadline": ("deadline", _seconds),
     "drain_timeout": ("drain_timeout", _seconds),
     "write_mode": ("write_mode", _write_mode),

@@ -34,6 +34,7 @@ class Settings:
     gid: int | None = None
     umask: int | None = None
     debug: bool | None = None
+    nobulk: bool | None = None
     attribute_timeout: float | None = None
     deadline: float | None = None
     drain_timeout: float | None = None
@@ -68,6 +69,8 @@ class MountOptions:
     gid: int | None = None
     umask: int | None = None
     debug: bool = False
+    nobulk: bool = False
+    """List and fetch one by one, even where a program walks."""
     attribute_timeout: float = 5.0
     deadline: float = 60.0
     drain_timeout: float = 3600.0

@@ -143,6 +143,7 @@ def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
     return VfsOptions(
         state_directory=state,
         attribute_timeout=options.attribute_timeout,
+        bulk=not options.nobulk,
         deadline=options.deadline,
         write_mode=options.write_mode,
         zone=options.zone,

@@ -13,6 +13,8 @@ import trio
 from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, PermissionDenied, ReadOnly, Unavailable
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
+from f7tfs.cluster.scratch import NAME as SCRATCH_NAME
+from f7tfs.vfs.bundles import Bundles
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.changes import Changes
 from f7tfs.vfs.content import ContentStore
@@ -32,6 +34,7 @@ from f7tfs.vfs.reintegration import DrainProgress, Reintegration
 from f7tfs.vfs.scheduler import Jobs
 from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.virtual import VirtualDirectory, VirtualFile, VirtualLink, VirtualNode, VirtualNodes
+from f7tfs.vfs.walker import Walker
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +77,9 @@ class Filesystem:
             max_entries=options.listed_entries,
         )
         self.metadata.on_changed = self._cache.drop
-        self._reader = Reader(cluster, self._cache, nursery)
+        self._walker = Walker(cluster, self.metadata, enabled=options.bulk)
+        bundles = Bundles(cluster, self._cache, self.metadata, nursery, options.state_directory, enabled=options.bulk)
+        self._reader = Reader(cluster, self._cache, nursery, bundles)
         sender = Sender(cluster, options.state_directory)
         self.reintegration = Reintegration(sender, journal, self.metadata, self._cache, self._reachability, options)
         self.files = Files(self.metadata, self._cache, self._reader, self.reintegration)
@@ -153,7 +158,7 @@ class Filesystem:
             entries += await inode.entries()
         else:
             directory = _directory(inode)
-            await self.metadata.ensure_listed(directory)
+            await self._walker.ensure_listed(directory)
             entries[1] = ("..", directory.parent or directory)
             entries += [(name, child) for name, child in directory.children.items() if self._visible(name)]
         return self._handles.add(DirectoryHandle(inode=inode, entries=entries))
@@ -397,6 +402,3 @@ def _directory(inode: Inode) -> Directory:
     if not isinstance(inode, Directory):
         raise NotADirectory("not a directory")
     return inode
-
-
-SCRATCH_NAME = ".f7tfs"

@@ -78,7 +78,7 @@ class Metadata:
         self._file_systems = await self._cluster.file_systems()
         self.identity = await self._cluster.identity()
         attributes = await self._root_attributes(root)
-        self.tree = Tree(self._inodes, make_root(root, attributes), self._epoch)
+        self.tree = Tree(self._inodes, make_root(root, attributes), self.epoch)
         self._listings = Listings(self._max_entries, self.tree.collapse)
         await self.refresh(self.tree.root)
 
@@ -100,9 +100,14 @@ class Metadata:
         """Whether a directory lies above the file systems: the API knows nothing of it, and nothing changes there."""
         return made_up_entries(directory.path, self._file_systems) is not None
 
+    def is_file_system(self, directory: Directory) -> bool:
+        """Whether a directory is a whole file system of the cluster."""
+        return any(directory.path == system.path.rstrip("/") for system in self._file_systems)
+
     # -- time ------------------------------------------------------------------------------------
 
-    def _epoch(self, modified: str) -> int:
+    def epoch(self, modified: str) -> int:
+        """Seconds since the epoch of a listing's raw time."""
         return epoch(modified, self._zone or dt.UTC)
 
     async def _learn_zone(self, directory: str, entries: Sequence[Entry]) -> None:
@@ -200,7 +205,7 @@ class Metadata:
             directory.unlistable_until = asked + UNLISTABLE_SECONDS
             raise
         self._reachability.found()
-        await self._merge(directory, entries, asked)
+        await self.merge(directory, entries, asked)
 
     async def _list(self, directory: Directory) -> list[Entry]:
         path = directory.path
@@ -214,7 +219,8 @@ class Metadata:
             logger.info("the cluster's time zone could not be learned yet: %s", error)
         return entries
 
-    async def _merge(self, directory: Directory, entries: Sequence[Entry], asked: float) -> None:
+    async def merge(self, directory: Directory, entries: Sequence[Entry], asked: float) -> None:
+        """Take a listing of a directory that was asked for at `asked` as what it holds now."""
         unknown = any(entry.name not in directory.children for entry in entries)
         times = await self._journal.times_in(directory.path) if unknown else {}
         merged = self.tree.merge(directory, entries, times, asked, trio.current_time())

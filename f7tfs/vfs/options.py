@@ -34,5 +34,7 @@ class VfsOptions:
     """How much clean content stays in the content cache."""
     reserved_bytes: int = 512 * 2**20
     """So much of the local disk is left free; writing into it is ENOSPC."""
+    bulk: bool = True
+    """Whether whole subtrees are listed, and small files that lie together fetched together, where programs walk."""
     listed_entries: int = 500_000
     """How many directory entries the metadata cache holds."""

@@ -14,6 +14,7 @@ import trio
 from f7tfs.cluster.errors import ClusterError, NotFound, TooLarge, Unavailable
 from f7tfs.cluster.model import StagedObject
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.bundles import Bundles
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import File
@@ -50,11 +51,12 @@ class _Stream:
 class Reader:
     """Makes bytes present. `nursery` owns the chunks that are fetched ahead."""
 
-    def __init__(self, cluster: Cluster, cache: ContentCache, nursery: trio.Nursery) -> None:
+    def __init__(self, cluster: Cluster, cache: ContentCache, nursery: trio.Nursery, bundles: Bundles) -> None:
         self._cluster = cluster
         self._cache = cache
         cache.on_dropped = self.forget
         self._nursery = nursery
+        self._bundles = bundles
         self._whole: SingleFlight[int, None] = SingleFlight()
         self._staging: SingleFlight[int, StagedObject] = SingleFlight()
         self._staged: dict[Content, StagedObject] = {}
@@ -88,6 +90,8 @@ class Reader:
         if content.present.covers(start, stop) and self._streams.get(content) is None:
             return
         if plan_read(content.size, self._cluster.limits) is ReadRoute.DIRECT:
+            if await self._bundles.carried(node, content):
+                return
             try:
                 await self._whole.run(node.number, lambda: self._fetch_whole(node, content))
                 return

@@ -1,0 +1,96 @@
+"""The planner of walks: when a program goes from directory to directory, which subtree is listed in one call. Pure.
+
+A walk is noticed by its second directory below one parent: that one is listed with all below it. Its success lets the
+next one there go one level up, so that the lists grow from the leaves: the cost of a mistake stays small, and the
+whole tree is known after some six calls, whatever its size. What the server refused is left alone for an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from f7tfs.vfs.nodes import Directory
+
+PACE_SECONDS = 3.0
+"""A program goes on to its next directory sooner than that; people do not."""
+BARRED_SECONDS = 3600.0
+MOST_SECONDS = 2.0
+"""A subtree whose listing took longer is not followed by a larger one: the server stops at some five seconds."""
+MOST_ENTRIES = 100_000
+"""As many are expected at most of one call."""
+REMEMBERED = 4096
+
+
+@dataclass(slots=True)
+class _Below:
+    """What was lately listed below one directory."""
+
+    last: float
+    """When somebody last listed anything below it."""
+    children: int = 0
+    """Children listed, alone or whole."""
+    largest: int = 0
+    """Entries of the largest child that was listed whole; 0: none was."""
+    slow: bool = False
+
+
+class Walks:
+    """Times are monotonic seconds, given by the caller."""
+
+    def __init__(self) -> None:
+        self._below: LRUCache[int, _Below] = LRUCache(REMEMBERED)
+        self._barred: dict[int, float] = {}
+
+    def plan(self, directory: Directory, now: float) -> list[Directory]:
+        """Which subtrees to list for somebody who lists `directory`, the widest first; none: list it alone."""
+        parent = directory.parent
+        below = self._recent(parent, now)
+        if parent is None or below is None or not below.children:
+            return []
+        wanted = [directory]
+        if below.largest and not below.slow and below.largest * _directories(parent) <= MOST_ENTRIES:
+            wanted.insert(0, parent)
+        return [subtree for subtree in wanted if self._barred.get(subtree.number, now) <= now]
+
+    def _recent(self, parent: Directory | None, now: float) -> _Below | None:
+        below = None if parent is None else self._below.get(parent.number)
+        return below if below is not None and now - below.last < PACE_SECONDS else None
+
+    def visited(self, directory: Directory, now: float) -> None:
+        """Somebody has listed `directory`, at whatever cost: a walk below its ancestors goes on."""
+        for ancestor in _ancestors(directory):
+            below = self._recent(ancestor, now)
+            if below is not None:
+                below.last = now
+
+    def listed(self, directory: Directory, now: float, *, entries: int = 0, seconds: float = 0.0) -> None:
+        """A call has listed `directory`, alone, or whole with so many entries in so many seconds."""
+        parent = directory.parent
+        if parent is None:
+            return
+        below = self._recent(parent, now)
+        if below is None:
+            below = self._below[parent.number] = _Below(now)
+        below.last = now
+        below.children += 1
+        below.largest = max(below.largest, entries)
+        below.slow |= seconds > MOST_SECONDS
+
+    def refused(self, subtree: Directory, now: float) -> None:
+        """The server did not list it whole."""
+        self._barred = {number: until for number, until in self._barred.items() if until > now}
+        self._barred[subtree.number] = now + BARRED_SECONDS
+
+
+def _directories(parent: Directory) -> int:
+    return sum(isinstance(child, Directory) for child in parent.children.values())
+
+
+def _ancestors(directory: Directory) -> Iterator[Directory]:
+    parent = directory.parent
+    while parent is not None:
+        yield parent
+        parent = parent.parent

@@ -1,0 +1,102 @@
+"""When a walk is noticed, and what is listed whole then."""
+
+from __future__ import annotations
+
+from f7tfs.cluster.model import Entry, Kind
+from f7tfs.vfs.inodes import InodeTable
+from f7tfs.vfs.nodes import Attributes, Directory
+from f7tfs.vfs.subtrees import by_directory
+from f7tfs.vfs.tree import Tree, make_root
+from f7tfs.vfs.walks import BARRED_SECONDS, MOST_ENTRIES, MOST_SECONDS, PACE_SECONDS, Walks
+
+
+def attributes() -> Attributes:
+    return Attributes(Kind.DIRECTORY, 0o755, "user", "users", 4096, 0)
+
+
+def grown(depth: int, width: int) -> Directory:
+    """A tree of directories, `width` in each, `depth` levels of them."""
+    root = make_root("/home/user", attributes())
+    tree = Tree(InodeTable(), root, lambda _text: 0)
+    level = [root]
+    for _ in range(depth):
+        below = []
+        for parent in level:
+            for index in range(width):
+                node = tree.make(parent, f"d{index}", attributes(), None, 0)
+                tree.attach(node, parent, node.name)
+                assert isinstance(node, Directory)
+                below.append(node)
+        level = below
+    return root
+
+
+def directories(directory: Directory) -> list[Directory]:
+    found = [child for child in directory.children.values() if isinstance(child, Directory)]
+    return [directory, *(below for child in found for below in directories(child))]
+
+
+def walk(walks: Walks, root: Directory, *, step: float = 0.1) -> list[str]:
+    """Depth first, as find does; returns the calls that are made."""
+    known: set[int] = set()
+    calls = []
+    now = 0.0
+    for directory in directories(root):
+        now += step
+        if directory.number not in known:
+            wanted = walks.plan(directory, now)
+            subtree = wanted[0] if wanted else directory
+            calls.append(("tree " if wanted else "list ") + subtree.path.removeprefix("/home/user"))
+            found = directories(subtree) if wanted else [directory]
+            known |= {below.number for below in found}
+            walks.listed(subtree, now, entries=len(found) if wanted else 0)
+        walks.visited(directory, now)
+    return calls
+
+
+def test_a_walk_grows_from_the_leaves_until_all_is_known() -> None:
+    calls = walk(Walks(), grown(depth=2, width=10))
+    assert calls == ["list ", "list /d0", "list /d0/d0", "tree /d0/d1", "tree /d0", "tree "]
+
+
+def test_a_flat_directory_of_directories_costs_four_calls() -> None:
+    assert walk(Walks(), grown(depth=1, width=100)) == ["list ", "list /d0", "tree /d1", "tree "]
+
+
+def test_someone_who_looks_around_slowly_lists_alone() -> None:
+    calls = walk(Walks(), grown(depth=1, width=5), step=PACE_SECONDS + 1)
+    assert calls == ["list ", *(f"list /d{index}" for index in range(5))]
+
+
+def test_what_was_refused_is_listed_alone_for_an_hour() -> None:
+    walks, root = Walks(), grown(depth=1, width=3)
+    first, second, _ = root.children.values()
+    assert isinstance(first, Directory)
+    assert isinstance(second, Directory)
+    walks.listed(first, 0)
+    assert walks.plan(second, 1) == [second]
+    walks.refused(second, 1)
+    assert walks.plan(second, 2) == []
+    walks.listed(first, BARRED_SECONDS + 2)
+    assert walks.plan(second, BARRED_SECONDS + 2) == [second]
+
+
+def test_nothing_wider_follows_a_slow_or_a_huge_subtree() -> None:
+    for entries, seconds in ((10, MOST_SECONDS + 1), (MOST_ENTRIES, 0.0)):
+        walks, root = Walks(), grown(depth=1, width=3)
+        first, second, third = root.children.values()
+        assert isinstance(first, Directory)
+        assert isinstance(second, Directory)
+        assert isinstance(third, Directory)
+        walks.listed(first, 0)
+        walks.listed(second, 1, entries=entries, seconds=seconds)
+        assert walks.plan(third, 2) == [third]
+
+
+def test_a_recursive_listing_is_told_apart_by_directory() -> None:
+    def entry(name: str) -> Entry:
+        return Entry(name, Kind.FILE, 0o644, "user", "users", 1, "2020-01-01T00:00:00")
+
+    found = by_directory([entry("a"), entry("d"), entry("d/b"), entry("d/e/c")])
+    names = {directory: [one.name for one in entries] for directory, entries in found.items()}
+    assert names == {"": ["a", "d"], "d": ["b"], "d/e": ["c"]}
