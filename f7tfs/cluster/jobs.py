@@ -8,11 +8,13 @@ from typing import Any
 
 from f7tfs.cluster.diagnosis import errno_phrase
 from f7tfs.cluster.errors import NotFound, PermissionDenied, SchedulerRefused
-from f7tfs.cluster.model import Job, JobFiles, JobState
+from f7tfs.cluster.job_marks import unmarked
+from f7tfs.cluster.model import Job, JobFiles, JobState, JobStep
 
 _TRANSFER_NAMES = re.compile(
     r"(Ingress|Outgoing)FileTransfer|(Move|Copy|Delete|Compress|Extract)Files?|f7t[_-].*", re.IGNORECASE
 )
+_LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _SECONDS = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)(?:\.\d+)?")
 
 
@@ -56,20 +58,34 @@ def job_of_v2(item: Mapping[str, Any]) -> Job:
         started=_float(time.get("start")) if started else None,
         ended=_float(time.get("end")) if state.ended else None,
         elapsed=_float(time.get("elapsed")),
+        limit=_float(time.get("limit")),
+        steps=tuple(_step(step) for step in item.get("tasks") or ()),
+    )
+
+
+def _step(item: Mapping[str, Any]) -> JobStep:
+    status = item.get("status") or {}
+    state = state_of(str(status.get("state", "")))
+    return JobStep(
+        step_id=str(item.get("id", "")),
+        name=_text(item.get("name")),
+        state=state,
+        exit_code=_int(status.get("exitCode")) if state.ended else None,
+        signal=_int(status.get("interruptSignal")) or None,
     )
 
 
 def files_of_v2(item: Mapping[str, Any]) -> JobFiles:
     """From a job's metadata."""
     return JobFiles(
-        script=str(item.get("script") or ""),
+        script=unmarked(str(item.get("script") or "")),
         stdout=_path(item.get("standardOutput")),
         stderr=_path(item.get("standardError")),
     )
 
 
 def job_of_v1_acct(item: Mapping[str, Any]) -> Job:
-    """From v1's accounting. Its times have no zone, so they are not known."""
+    """From v1's accounting. Its times have no zone, so they are told as they are."""
     state = state_of(str(item.get("state", "")))
     exit_code, _, signal = str(item.get("exit_code", "")).partition(":")
     return Job(
@@ -82,6 +98,8 @@ def job_of_v1_acct(item: Mapping[str, Any]) -> Job:
         partition=_text(item.get("partition")),
         nodes=_text(item.get("nodelist")),
         elapsed=seconds_of(str(item.get("elapsed_time", ""))),
+        started_local=_local_time(item.get("start_time")),
+        ended_local=_local_time(item.get("termination_time")) if state.ended else "",
     )
 
 
@@ -98,6 +116,7 @@ def job_of_v1_queue(item: Mapping[str, Any]) -> Job:
         partition=_text(item.get("partition")),
         nodes="" if reason else nodes,
         elapsed=seconds_of(str(item.get("start_time", ""))),
+        started_local=_local_time(item.get("time")),
     )
 
 
@@ -118,6 +137,11 @@ def seconds_of(text: str) -> float | None:
 def _text(value: Any) -> str:
     text = "" if value is None else str(value)
     return "" if text in {"None", "(null)", "N/A"} else text
+
+
+def _local_time(value: Any) -> str:
+    text = _text(value)
+    return text if _LOCAL_TIME.fullmatch(text) else ""
 
 
 def _path(value: Any) -> str:

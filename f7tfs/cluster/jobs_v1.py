@@ -6,11 +6,12 @@ import json
 import logging
 import posixpath
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from f7tfs.cluster import translate
 from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, SchedulerRefused, Unavailable, Uncertain
+from f7tfs.cluster.job_marks import is_newer, marked, unmarked
 from f7tfs.cluster.jobs import base_id, is_transfer_name, job_of_v1_acct, job_of_v1_queue, paths_of_v1, settle_cancel
 from f7tfs.cluster.model import Job, JobFiles, JobRequest
 from f7tfs.cluster.names import check_v1
@@ -48,17 +49,15 @@ class JobsV1:
 
         A script that does not is put there for the time of the submission: the scheduler keeps a copy of its own.
         """
-        directory = request.working_directory.rstrip("/") or "/"
-        in_place = request.script_path is not None and posixpath.dirname(request.script_path) == directory
-        if in_place and request.script_path is not None and not request.name:
-            return await self._submit(request.script_path, request)
+        path = _path_of(request)
+        if path == request.script_path:
+            return await self._submit(path, request)
         script = request.script
         if script is None:
             script = (await self._files.read_direct(str(request.script_path))).decode(errors="surrogateescape")
-        path = posixpath.join(directory, f".f7tfs-{secrets.token_hex(6)}.sh")
         # Else the job would be called by the name of the temporary; this is what sbatch and v2 call it.
         name = request.name or posixpath.basename(request.script_path or "sbatch")
-        content = named(script, name).encode(errors="surrogateescape")
+        content = marked(named(script, name), request.mark).encode(errors="surrogateescape")
         try:
             await self._files.write_direct(path, content)
             return await self._submit(path, request)
@@ -81,6 +80,23 @@ class JobsV1:
         job_id = str(data["jobid"])
         self._paths[job_id] = paths_of_v1(data)
         return job_id
+
+    async def find_submission(self, request: JobRequest, known: Collection[str]) -> str | None:
+        """By the path of the script, which holds the mark: in the answers of the tasks, else in the queue."""
+        path = _path_of(request)
+        with translated(translate.v1):
+            tasks = [task.get("data") for task in (await self._client.tasks()).values()]
+        told = [data for data in tasks if isinstance(data, dict)]
+        if not any(data.get("job_file") == path for data in told):
+            told = await self._queue(())
+        found = {str(data["jobid"]): data for data in told if data.get("job_file") == path}
+        # A script of the cluster's own may have been submitted before, by others or long ago.
+        in_place = path == request.script_path
+        fresh = [job_id for job_id in found if job_id not in known and (not in_place or is_newer(job_id, known))]
+        if len(fresh) != 1:
+            return None
+        self._paths[fresh[0]] = paths_of_v1(found[fresh[0]])
+        return fresh[0]
 
     async def jobs(self, ids: Sequence[str] | None) -> list[Job]:
         """From the queue what is there, from the accounting what has ended."""
@@ -133,7 +149,7 @@ class JobsV1:
 
     async def _script(self, path: str) -> str:
         try:
-            return (await self._files.read_direct(path)).decode(errors="replace") if path else ""
+            return unmarked((await self._files.read_direct(path)).decode(errors="replace")) if path else ""
         except ClusterError as error:
             logger.debug("the script %s cannot be read: %s", path, error)
             return ""
@@ -146,6 +162,14 @@ class JobsV1:
             await self._tasks.result(task_id, f"cancelling job {job_id}")
         except SchedulerRefused as error:
             settle_cancel(str(error))
+
+
+def _path_of(request: JobRequest) -> str:
+    """Where the script lies when it is submitted: in its working directory, which is where v1 runs it."""
+    directory = request.working_directory.rstrip("/") or "/"
+    if request.script_path and not request.name and posixpath.dirname(request.script_path) == directory:
+        return request.script_path
+    return posixpath.join(directory, f".f7tfs-{request.mark or secrets.token_hex(6)}.sh")
 
 
 def named(script: str, name: str) -> str:

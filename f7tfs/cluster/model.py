@@ -134,6 +134,15 @@ class JobState(enum.Enum):
     PREEMPTED = "PREEMPTED"
     BOOT_FAIL = "BOOT_FAIL"
     DEADLINE = "DEADLINE"
+    REVOKED = "REVOKED"
+    REQUEUE_FED = "REQUEUE_FED"
+    REQUEUE_HOLD = "REQUEUE_HOLD"
+    RESIZING = "RESIZING"
+    RESV_DEL_HOLD = "RESV_DEL_HOLD"
+    SIGNALING = "SIGNALING"
+    SPECIAL_EXIT = "SPECIAL_EXIT"
+    STAGE_OUT = "STAGE_OUT"
+    STOPPED = "STOPPED"
     UNKNOWN = "UNKNOWN"
 
     @property
@@ -153,6 +162,7 @@ _ENDED = frozenset(
         JobState.PREEMPTED,
         JobState.BOOT_FAIL,
         JobState.DEADLINE,
+        JobState.REVOKED,
     }
 )
 
@@ -167,11 +177,27 @@ class JobRequest:
     name: str | None = None
     account: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    mark: str = ""
+    """Hexadecimal and unique: by it the job is found when the answer to its submission was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStep:
+    """A step of a job."""
+
+    step_id: str
+    name: str
+    state: JobState
+    exit_code: int | None = None
+    signal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the scheduler says of one job. Times are epoch seconds, None where not known."""
+    """What the scheduler says of one job. Times are epoch seconds, None where not known.
+
+    `started_local` and `ended_local` are the raw texts of a server that tells local times without a zone.
+    """
 
     job_id: str
     name: str
@@ -188,6 +214,11 @@ class Job:
     started: float | None = None
     ended: float | None = None
     elapsed: float | None = None
+    limit: float | None = None
+    """Seconds that it may run."""
+    steps: tuple[JobStep, ...] = ()
+    started_local: str = ""
+    ended_local: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ cancelled; a change that was under way is then in an unknown state, as after `Un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -75,6 +75,12 @@ class Cluster(Protocol):
     async def read_direct(self, path: str) -> bytes:
         """The whole file, in one call. Raises TooLarge above `limits.direct_read`. Follows symlinks."""
 
+    async def read_window(self, path: str, start: int, stop: int) -> bytes:
+        """Bytes [start, stop) of a text, less where it ends before; one call, at most 1 MiB.
+
+        Raises Unsupported where they are not provably exact: the API gives text, and bytes that are none are lost.
+        """
+
     async def write_direct(self, path: str, content: bytes) -> None:
         """Create or replace the content in one call; keeps the mode of an existing file. Follows symlinks.
 
@@ -135,10 +141,20 @@ class Cluster(Protocol):
     async def submit(self, request: JobRequest) -> str:
         """Submit a batch script once; returns the job's id. Never retried blindly: may raise Uncertain."""
 
+    async def find_submission(self, request: JobRequest, since: float, known: Collection[str]) -> str | None:
+        """The job that a submission whose answer was lost has made; None where none is seen (yet).
+
+        `since`: epoch seconds when it was sent; `known`: ids of other jobs. A script of the cluster's own bears no
+        mark: there only a single job with that very script counts, which is newer than all that are known.
+        """
+
     async def jobs(self, ids: Sequence[str] | None = None) -> list[Job]:
         """The named jobs, or with None the user's active and recent ones, f7tfs's own transfer jobs left out."""
 
     async def job_files(self, job_id: str) -> JobFiles: ...
+
+    async def attach(self, job_id: str, command: str) -> None:
+        """Run a shell command inside a running job. Raises Unsupported where the API cannot."""
 
     async def cancel(self, job_id: str) -> None:
         """Cancel. Raises NotFound for a job that is unknown; one that has ended already is no error."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from f7tfs.cluster import archives, storage, translate
+from f7tfs.cluster import archives, storage, translate, windows
+from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.files_v1 import FilesV1
 from f7tfs.cluster.jobs_v1 import JobsV1
 from f7tfs.cluster.model import Job, JobFiles, JobRequest, StagedObject
@@ -18,6 +19,7 @@ from f7tfs.cluster.staging_v1 import StagingV1
 from f7tfs.cluster.tasks_v1 import TasksV1
 from f7tfs.cluster.translate import translated
 from f7tfs.firecrest.client_v1 import FirecrestV1
+from f7tfs.firecrest.errors import HeaderException
 from f7tfs.firecrest.s3 import ObjectStorage
 
 
@@ -40,6 +42,21 @@ class ClusterV1(FilesV1):
         self._scratch = Scratch(self, root_hint)
         self._jobs = JobsV1(self, client, tasks, account)
         self._staging = StagingV1(self, client, tasks, self._scratch, object_storage, url_seconds=site.url_seconds)
+
+    async def read_window(self, path: str, start: int, stop: int) -> bytes:
+        """One call, which brings all from `start` to the end; within a limit that is checked first."""
+        check_v1(path)
+        size = (await self.stat(path)).size
+        if size - start > windows.LARGEST:
+            raise Unsupported("v1 gives no part of a file that is far from its end")
+        with translated(translate.v1):
+            try:
+                text = await self._client.tail(self.system, path, bytes=start + 1, skip_beginning="true")
+            except HeaderException as error:
+                if "codec can't decode" in str(error):
+                    raise Unsupported("it is not all text") from error
+                raise
+        return windows.exact(text, start, start, stop)
 
     # -- staging ---------------------------------------------------------------------------------
 
@@ -83,6 +100,15 @@ class ClusterV1(FilesV1):
     async def submit(self, request: JobRequest) -> str:
         """One call where the script lies in its working directory, else three; and the looks at the task."""
         return await self._jobs.submit(request)
+
+    async def find_submission(self, request: JobRequest, since: float, known: Collection[str]) -> str | None:
+        """One call, or three and the looks at a task."""
+        del since
+        return await self._jobs.find_submission(request, known)
+
+    async def attach(self, job_id: str, command: str) -> None:
+        """v1 cannot."""
+        raise Unsupported(f"FirecREST v1 runs no command inside a job ({job_id}: {command})")
 
     async def jobs(self, ids: Sequence[str] | None = None) -> list[Job]:
         """One or two calls, and the looks at their tasks."""

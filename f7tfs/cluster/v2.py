@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from f7tfs.cluster import archives, storage, translate
+from f7tfs.cluster import archives, storage, translate, windows
 from f7tfs.cluster.errors import NotFound, SchedulerRefused, Unsupported
 from f7tfs.cluster.files_v2 import FilesV2
+from f7tfs.cluster.job_marks import has_mark, is_newer, marked, may_be_of
 from f7tfs.cluster.jobs import base_id, files_of_v2, is_transfer_name, job_of_v2, settle_cancel
 from f7tfs.cluster.model import Job, JobFiles, JobRequest, StagedObject
 from f7tfs.cluster.patience import Patience
@@ -26,6 +27,12 @@ from f7tfs.firecrest.s3 import ObjectStorage
 
 _DENIALS = 3
 _PAUSE = 0.5
+_BLOCKS = 3
+"""So many sizes of block are tried."""
+_FEW = 5
+"""Up to so many jobs are asked for one by one."""
+_CANDIDATES = 10
+"""So many jobs are looked into at a time when one is searched by its script, the newest first."""
 
 
 class ClusterV2(FilesV2):
@@ -56,6 +63,18 @@ class ClusterV2(FilesV2):
     async def aclose(self) -> None:
         """Clean up after the last job. At most two calls."""
         await self._jobs.sweep(settle=True)
+
+    async def read_window(self, path: str, start: int, stop: int) -> bytes:
+        """One call; a few where the block begins within a character."""
+        error = Unsupported("no window is large enough")
+        for offset, size in list(windows.blocks_v2(start, stop))[:_BLOCKS]:
+            with translated(translate.v2):
+                text = await self._client.view(self.system, self._sent(path), size, offset)
+            try:
+                return windows.exact(text, offset, start, stop)
+            except Unsupported as lost:
+                error = lost
+        raise error
 
     # -- renaming and staging --------------------------------------------------------------------
 
@@ -105,11 +124,38 @@ class ClusterV2(FilesV2):
         self._submitted.add(job_id)
         return job_id
 
+    async def find_submission(self, request: JobRequest, since: float, known: Collection[str]) -> str | None:
+        """One call, and one for each candidate."""
+        jobs = [job for job in await self._recent() if job.job_id not in known and not self._is_ours(job)]
+        candidates = [job.job_id for job in jobs if may_be_of(job, request, since)]
+        if request.script_path is not None:
+            # It has no mark, and may have been submitted before, by others or long ago.
+            candidates = [job_id for job_id in candidates if is_newer(job_id, known)]
+        if not candidates:
+            return None
+        wanted = await self._script_of(request)
+        found = [job_id for job_id in candidates[-_CANDIDATES:] if await self._has_script(job_id, request, wanted)]
+        return found[0] if len(found) == 1 else None
+
+    async def _script_of(self, request: JobRequest) -> str:
+        if request.script_path is None:
+            return ""
+        return (await self.read_direct(request.script_path)).decode(errors="replace")
+
+    async def _has_script(self, job_id: str, request: JobRequest, wanted: str) -> bool:
+        try:
+            with translated(translate.v2):
+                found = await self._client.job_metadata(self.system, job_id)
+        except NotFound:
+            return False
+        script = str(found[0].get("script") or "") if found else ""
+        return has_mark(script, request.mark) if request.script_path is None else script == wanted
+
     async def jobs(self, ids: Sequence[str] | None = None) -> list[Job]:
         """One call for all jobs or for one; for several, one more for each old one. Unknown ones are left out."""
         if ids is None:
             return [job for job in await self._recent() if not self._is_ours(job)]
-        found = {job.job_id: job for job in await self._recent()} if len(ids) > 1 else {}
+        found = {job.job_id: job for job in await self._recent()} if len(ids) > _FEW else {}
         for job_id in ids:
             if job_id not in found:
                 found.update({job.job_id: job for job in await self._job(job_id)})
@@ -142,6 +188,11 @@ class ClusterV2(FilesV2):
             raise NotFound(f"no job {job_id}")
         return files_of_v2(found[0])
 
+    async def attach(self, job_id: str, command: str) -> None:
+        """One call; the command's output is lost."""
+        with translated(translate.v2):
+            await self._client.attach(self.system, job_id, command)
+
     async def cancel(self, job_id: str) -> None:
         """One call."""
         try:
@@ -161,7 +212,7 @@ def job_description(request: JobRequest, account: str | None) -> dict[str, Any]:
     told = {
         "name": request.name,
         "workingDirectory": request.working_directory,
-        "script": request.script,
+        "script": None if request.script is None else marked(request.script, request.mark),
         "scriptPath": request.script_path,
         "account": request.account or account,
         "env": dict(request.environment) or None,

@@ -99,9 +99,10 @@ class StorageV1(Client):
         """One task: `status` (a text of digits), `description`, `data`. GET tasks/ID."""
         return dict(field_of(await self._call("task", {"task_id": task_id}), "task"))
 
-    async def tasks(self, task_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Several tasks by their ids; unknown ones are left out. GET tasks/."""
-        return dict(field_of(await self._call("tasks", {}, params={"tasks": ",".join(task_ids)}), "tasks"))
+    async def tasks(self, task_ids: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+        """Several tasks by their ids, unknown ones left out; or all of the user's. GET tasks/."""
+        params = {"tasks": ",".join(task_ids) or None}
+        return dict(field_of(await self._call("tasks", {}, params=params), "tasks"))
 
 
 class StatusV1(Client):

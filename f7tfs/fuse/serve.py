@@ -62,6 +62,7 @@ async def serve(
     owners = Owners(filesystem.metadata.identity, options.uid, options.gid, options.umask)
     operations = Operations(filesystem, owners)
     filesystem.files.mountpoint = os.path.abspath(mountpoint)  # noqa: ASYNC240, PTH100 -- no resolving: it asks no disk
+    filesystem.jobs.mountpoint = filesystem.files.mountpoint
     pyfuse3.init(operations, str(mountpoint), mount_options(options))
     filesystem.on_stale_entry = _invalidate_entry
     unmounted = False

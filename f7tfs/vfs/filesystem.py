@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -20,9 +21,8 @@ from f7tfs.vfs.changes import Changes
 from f7tfs.vfs.content import ContentStore
 from f7tfs.vfs.files import Files
 from f7tfs.vfs.handles import DirectoryHandle, Handle, HandleTable
-from f7tfs.vfs.holders import anyone_holds_open
 from f7tfs.vfs.inodes import InodeTable
-from f7tfs.vfs.jobs import JobsDirectory, JobsTree, OutputFile, ScriptFile
+from f7tfs.vfs.jobs import JobsTree, OutputFile
 from f7tfs.vfs.journal import Journal
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Inode, Node, Symlink
@@ -31,9 +31,15 @@ from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.recovery import recover
 from f7tfs.vfs.reintegration import DrainProgress, Reintegration
-from f7tfs.vfs.scheduler import Jobs
 from f7tfs.vfs.sender import Sender
-from f7tfs.vfs.virtual import VirtualDirectory, VirtualFile, VirtualLink, VirtualNode, VirtualNodes
+from f7tfs.vfs.virtual import (
+    VirtualDirectory,
+    VirtualFile,
+    VirtualHandle,
+    VirtualLink,
+    VirtualNode,
+    VirtualNodes,
+)
 from f7tfs.vfs.walker import Walker
 
 logger = logging.getLogger(__name__)
@@ -47,8 +53,9 @@ async def open_filesystem(cluster: Cluster, root: str, options: VfsOptions) -> A
     try:
         async with trio.open_nursery() as nursery:
             filesystem = Filesystem(cluster, journal, options, nursery)
-            await filesystem.start(root)
-            yield filesystem
+            with contextlib.closing(filesystem.jobs):
+                await filesystem.start(root)
+                yield filesystem
             nursery.cancel_scope.cancel()
     finally:
         journal.close()
@@ -86,11 +93,14 @@ class Filesystem:
         self._changes = Changes(
             cluster, journal, self.metadata, self._cache, self._reader, self.reintegration, sender
         )
-        self._jobs = JobsTree(
-            options.jobs_name,
-            Jobs(cluster, options.account, self._settle_below),
+        self.jobs = JobsTree(
+            cluster,
+            options,
             VirtualNodes(self._inodes),
             self._cache,
+            nursery,
+            settle=self._settle_below,
+            zone=lambda: self.metadata.zone,
         )
         self._handles: HandleTable[Handle] = HandleTable()
         self.on_stale_entry: Callable[[Directory, str], None] = lambda _parent, _name: None
@@ -102,6 +112,7 @@ class Filesystem:
             raise NotADirectory(f"{root} is not a directory")
         await recover(self._journal, self.metadata, self._cache, self.reintegration)
         self._nursery.start_soon(self.reintegration.run)
+        await self.jobs.start(root)
 
     # -- the kernel's table ----------------------------------------------------------------------
 
@@ -131,18 +142,18 @@ class Filesystem:
     async def lookup(self, parent: Inode, name: str) -> Inode:
         if isinstance(parent, VirtualDirectory):
             inode = await parent.lookup(name)
-        elif name == self._jobs.name:
-            inode = self._jobs.at(_directory(parent))
+        elif name == self.jobs.name:
+            inode = self.jobs.at(_directory(parent))
         else:
             return await self.metadata.lookup(_directory(parent), name)
         if isinstance(inode, OutputFile):
-            await self._jobs.refresh(inode)
+            await self.jobs.output.refresh(inode)
         return inode
 
     async def revalidate(self, inode: Inode) -> None:
         """Look again at what is older than the attribute time-out."""
         if isinstance(inode, OutputFile):
-            await self._jobs.refresh(inode)
+            await self.jobs.output.refresh(inode)
         elif isinstance(inode, Node):
             await self.metadata.revalidate(inode)
 
@@ -161,11 +172,13 @@ class Filesystem:
             await self._walker.ensure_listed(directory)
             entries[1] = ("..", directory.parent or directory)
             entries += [(name, child) for name, child in directory.children.items() if self._visible(name)]
+            if self.options.jobs_listed and self.jobs.name:
+                entries.append((self.jobs.name, self.jobs.at(directory)))
         return self._handles.add(DirectoryHandle(inode=inode, entries=entries))
 
     def _visible(self, name: str) -> bool:
         # `.jobs` answers by name and is listed nowhere; f7tfs's own temporaries are nobody's business.
-        return name not in (self._jobs.name, SCRATCH_NAME)
+        return name not in (self.jobs.name, SCRATCH_NAME)
 
     def entries(self, handle: int) -> list[tuple[str, Inode]]:
         """What an open directory holds; the list does not change while it is open."""
@@ -180,9 +193,9 @@ class Filesystem:
     # -- files -----------------------------------------------------------------------------------
 
     async def create(self, parent: Inode, name: str, mode: int, flags: int, pid: int) -> tuple[Inode, int]:
-        if isinstance(parent, JobsDirectory):
-            script = await parent.create(name)
-            return script, self._handles.add(VirtualHandle(inode=script, flags=flags, pid=pid))
+        if isinstance(parent, VirtualDirectory):
+            virtual = await parent.create(name)
+            return virtual, self._handles.add(await virtual.open(flags, pid))
         directory = self._writable(parent)
         self._check_new(directory, name)
         handle = await self.files.create(directory, name, mode & 0o7777, flags, pid)
@@ -190,7 +203,7 @@ class Filesystem:
 
     async def open(self, inode: Inode, flags: int, pid: int) -> int:
         if isinstance(inode, VirtualFile):
-            return self._handles.add(await self._open_virtual(inode, flags, pid))
+            return self._handles.add(await inode.open(flags, pid))
         if not isinstance(inode, Node):
             raise NotFound("not a file")
         if flags & os.O_ACCMODE != os.O_RDONLY:
@@ -199,14 +212,6 @@ class Filesystem:
             self._check_writable()
         return self._handles.add(await self.files.open(inode, flags, pid))
 
-    async def _open_virtual(self, inode: VirtualFile, flags: int, pid: int) -> VirtualHandle:
-        if flags & os.O_ACCMODE != os.O_RDONLY and not inode.writable:
-            raise PermissionDenied("read only")
-        if flags & os.O_TRUNC:
-            inode.truncate(0)
-        data = b"" if inode.writable else await inode.content()
-        return VirtualHandle(inode=inode, flags=flags, pid=pid, data=data)
-
     def keeps_pages(self, handle: int) -> bool:
         """Whether the kernel may keep what it read of the file before."""
         inode = self._handles.get(handle).inode
@@ -214,10 +219,11 @@ class Filesystem:
 
     async def read(self, number: int, offset: int, length: int) -> bytes:
         handle = self._handles.get(number)
-        if isinstance(handle, VirtualHandle):
-            inode = handle.inode
-            data = bytes(inode.data) if isinstance(inode, ScriptFile) else handle.data
-            return data[offset : offset + length]
+        inode = handle.inode
+        if isinstance(handle, VirtualHandle) and isinstance(inode, VirtualFile):
+            return await inode.read(handle, offset, length)
+        if isinstance(inode, OutputFile):
+            await self.jobs.output.ensure(inode, offset, offset + length)
         return await self.files.read(handle, offset, length)
 
     async def write(self, number: int, offset: int, data: bytes) -> int:
@@ -229,19 +235,10 @@ class Filesystem:
 
     async def flush(self, number: int) -> None:
         handle = self._handles.get(number)
-        if isinstance(handle.inode, VirtualFile):
-            await self._flush_virtual(handle, handle.inode)
+        if isinstance(handle, VirtualHandle) and isinstance(handle.inode, VirtualFile):
+            await handle.inode.flush(handle)
         else:
             await self.files.flush(handle)
-
-    async def _flush_virtual(self, handle: Handle, inode: VirtualFile) -> None:
-        if handle.flags & os.O_ACCMODE == os.O_RDONLY:
-            return
-        held = False
-        if isinstance(inode, ScriptFile) and self.files.mountpoint:
-            path = f"{self.files.local_path(inode.directory.parent)}/{self._jobs.name}/{inode.name}"
-            held = await trio.to_thread.run_sync(anyone_holds_open, path)
-        await inode.flushed(last=not held)
 
     async def fsync(self, number: int) -> None:
         handle = self._handles.get(number)
@@ -250,7 +247,9 @@ class Filesystem:
 
     async def release(self, number: int) -> None:
         handle = self._handles.pop(number)
-        if not isinstance(handle.inode, VirtualFile):
+        if isinstance(handle, VirtualHandle) and isinstance(handle.inode, VirtualFile):
+            await handle.inode.release(handle)
+        else:
             await self.files.release(handle)
 
     async def truncate(self, inode: Inode, size: int) -> None:
@@ -270,6 +269,8 @@ class Filesystem:
         return await self._changes.mkdir(directory, name, mode & 0o7777)
 
     async def symlink(self, parent: Inode, name: str, target: str) -> Inode:
+        if isinstance(parent, VirtualDirectory):
+            return await parent.symlink(name, target)
         directory = self._writable(parent)
         self._check_new(directory, name)
         return await self._changes.symlink(directory, name, target)
@@ -283,17 +284,21 @@ class Filesystem:
     async def rmdir(self, parent: Inode, name: str) -> None:
         if isinstance(parent, VirtualDirectory):
             await parent.rmdir(name)
-        elif name == self._jobs.name:
+        elif name == self.jobs.name:
             raise PermissionDenied(f"{name} cannot be removed")
         else:
             await self._changes.rmdir(self._writable(parent), name)
 
     async def rename(self, parent: Inode, name: str, new_parent: Inode, new_name: str, flags: int) -> None:
-        if isinstance(parent, VirtualDirectory) or isinstance(new_parent, VirtualDirectory):
-            raise PermissionDenied(f"nothing is renamed in or out of {self._jobs.name}")
-        source, target = self._writable(parent), self._writable(new_parent)
-        self._check_name(target, new_name)
-        await self._changes.rename(source, name, target, new_name, flags)
+        if isinstance(parent, VirtualDirectory) and parent is new_parent:
+            await parent.rename(name, new_name)
+        elif isinstance(parent, VirtualDirectory) or isinstance(new_parent, VirtualDirectory):
+            # `mv` copies then, which is what is meant.
+            raise OSError(errno.EXDEV, f"nothing is renamed in or out of {self.jobs.name}")
+        else:
+            source, target = self._writable(parent), self._writable(new_parent)
+            self._check_name(target, new_name)
+            await self._changes.rename(source, name, target, new_name, flags)
 
     async def chmod(self, inode: Inode, mode: int) -> None:
         if isinstance(inode, Node) and not isinstance(inode, OutputFile):
@@ -329,7 +334,7 @@ class Filesystem:
             raise AlreadyExists(f"{parent.path}/{name}")
 
     def _check_name(self, parent: Directory, name: str) -> None:
-        if name == self._jobs.name:
+        if name == self.jobs.name:
             raise PermissionDenied(f"{name} is f7tfs's own")
         self._cluster.check_name(f"{parent.path.rstrip('/')}/{name}")
 
@@ -345,7 +350,9 @@ class Filesystem:
 
     async def drain(self, progress: DrainProgress | None = None) -> int:
         """Wait until all that is closed is on the cluster or has failed; returns how many changes are left."""
-        return await self.reintegration.drain(progress)
+        left = await self.reintegration.drain(progress)
+        await self.jobs.settled()
+        return left
 
     async def refresh(self, path: str | None) -> None:
         """Believe nothing that is known of a directory (or of a file's directory) any longer; None: of any."""
@@ -386,16 +393,6 @@ class Filesystem:
             "cache_bytes": self._cache.store.used,
             "calls": dict(self._cluster.calls),
         }
-
-
-class VirtualHandle(Handle):
-    """An open virtual file, with its content as it was when it was opened."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, *, inode: Inode, flags: int, pid: int, data: bytes = b"") -> None:
-        super().__init__(inode=inode, flags=flags, pid=pid)
-        self.data = data
 
 
 def _directory(inode: Inode) -> Directory:

@@ -106,6 +106,11 @@ class Metadata:
 
     # -- time ------------------------------------------------------------------------------------
 
+    @property
+    def zone(self) -> Zone | None:
+        """The cluster's; None: not known (yet)."""
+        return self._zone
+
     def epoch(self, modified: str) -> int:
         """Seconds since the epoch of a listing's raw time."""
         return epoch(modified, self._zone or dt.UTC)

@@ -28,6 +28,13 @@ class VfsOptions:
     """IANA name of the cluster's time zone; None: inferred."""
     read_only: bool = False
     jobs_name: str = ".jobs"
+    """The name that the directories of jobs answer to; empty: there are none."""
+    jobs_listed: bool = False
+    """Every directory lists its `.jobs`."""
+    jobs_cancel: bool = True
+    """Removing a job's directory cancels it."""
+    job_environment: tuple[tuple[str, str], ...] = ()
+    """(variable, value) that every job gets."""
     account: str | None = None
     """The account that jobs are submitted with; None: the script's own or the site's default."""
     cache_bytes: int = 20 * 2**30

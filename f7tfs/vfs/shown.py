@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from f7tfs.cluster.model import Kind
-from f7tfs.vfs.jobs import OutputFile
+from f7tfs.vfs.jobs.output import OutputFile
 from f7tfs.vfs.nodes import Inode, Node
 from f7tfs.vfs.virtual import VirtualDirectory, VirtualFile, VirtualLink, VirtualNode
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from f7tfs.cluster.errors import NotFound, PermissionDenied
+from f7tfs.vfs.handles import Handle
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.nodes import Inode
 
@@ -37,6 +39,12 @@ class VirtualDirectory(VirtualNode):
     async def create(self, name: str) -> VirtualFile:
         raise PermissionDenied(f"{name} cannot be created here")
 
+    async def symlink(self, name: str, target: str) -> VirtualNode:
+        raise PermissionDenied(f"{name} -> {target} cannot be made here")
+
+    async def rename(self, name: str, new_name: str) -> None:
+        raise PermissionDenied(f"{name} cannot be renamed to {new_name}")
+
     async def unlink(self, name: str) -> None:
         raise PermissionDenied(f"{name} cannot be removed")
 
@@ -45,13 +53,32 @@ class VirtualDirectory(VirtualNode):
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
+class VirtualHandle(Handle):
+    """An open virtual file, with its content as it was when it was opened (None: not made yet)."""
+
+    data: bytes | None = None
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
 class VirtualFile(VirtualNode):
-    """A file whose whole content is made when it is opened."""
+    """A file whose whole content is made when it is opened. The defaults refuse every change."""
 
     writable: bool = False
 
     async def content(self) -> bytes:
         return b""
+
+    async def open(self, flags: int, pid: int) -> VirtualHandle:
+        if flags & os.O_ACCMODE != os.O_RDONLY and not self.writable:
+            raise PermissionDenied("read only")
+        if flags & os.O_TRUNC:
+            self.truncate(0)
+        return VirtualHandle(inode=self, flags=flags, pid=pid, data=None if self.writable else await self.content())
+
+    async def read(self, handle: VirtualHandle, offset: int, length: int) -> bytes:
+        if handle.data is None:
+            handle.data = await self.content()
+        return handle.data[offset : offset + length]
 
     def write(self, offset: int, data: bytes) -> None:  # noqa: ARG002 -- for those that override it
         raise PermissionDenied("read only")
@@ -59,12 +86,31 @@ class VirtualFile(VirtualNode):
     def truncate(self, size: int) -> None:  # noqa: ARG002 -- for those that override it
         raise PermissionDenied("read only")
 
-    async def flushed(self, *, last: bool) -> None:
-        """A descriptor was closed; `last`: no process holds another one."""
+    async def flush(self, handle: VirtualHandle) -> None:
+        """A descriptor was closed, perhaps one of several."""
+
+    async def release(self, handle: VirtualHandle) -> None:
+        """The last descriptor of an opening is gone; nobody is told of errors."""
 
     def size(self) -> int:
         """Bytes, as far as known without asking."""
         return 0
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class TextFile(VirtualFile):
+    """Made by a callable each time it is opened."""
+
+    text: Callable[[], Awaitable[str]]
+    known_size: int = 0
+
+    async def content(self) -> bytes:
+        encoded = (await self.text()).encode("utf-8", "surrogateescape")
+        self.known_size = len(encoded)
+        return encoded
+
+    def size(self) -> int:
+        return self.known_size
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -89,6 +135,13 @@ class VirtualNodes:
             self._inodes.add(node)
         return node
 
+    def link(self, path: str, target: str) -> Inode:
+        """The symbolic link at a path, with the target that it has now."""
+        node = self.get(path, lambda number: VirtualLink(number=number))
+        if isinstance(node, VirtualLink):
+            node.target = target
+        return node
+
     def find(self, path: str) -> Inode | None:
         return self._nodes.get(path)
 
@@ -96,6 +149,15 @@ class VirtualNodes:
         """What lies there is another thing from now on."""
         node = self._nodes.pop(path, None)
         if isinstance(node, VirtualNode):
-            node.dropped = True
-        if node is not None and node.lookups == 0:
+            self._drop(node)
+
+    def discard(self, node: VirtualNode) -> None:
+        """It is no more; it lives while the kernel knows it."""
+        for path in [path for path, found in self._nodes.items() if found is node]:
+            del self._nodes[path]
+        self._drop(node)
+
+    def _drop(self, node: VirtualNode) -> None:
+        node.dropped = True
+        if node.lookups == 0:
             self._inodes.discard(node)

@@ -34,7 +34,8 @@ def body(version: str, name: str) -> Any:
         ("CANCELLED by 4103", JobState.CANCELLED),
         ("CANCELLED+", JobState.CANCELLED),
         ("OUT_OF_MEMORY", JobState.OUT_OF_MEMORY),
-        ("SPECIAL_EXIT", JobState.UNKNOWN),
+        ("SPECIAL_EXIT", JobState.SPECIAL_EXIT),
+        ("POWERED_BY_HAMSTERS", JobState.UNKNOWN),
         ("", JobState.UNKNOWN),
     ],
 )

@@ -1,0 +1,196 @@
+"""The directory of one job, and the files in it.
+
+status     one line: state, exit code, signal, seconds elapsed, nodes; separated by tabs
+info.json  all that is known
+script     the batch script
+stdout     what the job has written so far
+stderr     likewise
+wait       a read returns when the job has ended, with what `status` says then
+workdir    a symbolic link to its working directory
+ctl        what is written there is done: `cancel`, `forget`, `run COMMAND`
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from f7tfs.cluster.errors import NotFound, SchedulerRefused
+from f7tfs.cluster.model import Kind
+from f7tfs.vfs.jobs import texts
+from f7tfs.vfs.jobs.merge import interval
+from f7tfs.vfs.jobs.output import OutputFile
+from f7tfs.vfs.jobs.record import Phase, Record
+from f7tfs.vfs.nodes import Attributes, Inode
+from f7tfs.vfs.virtual import TextFile, VirtualDirectory, VirtualFile, VirtualHandle
+
+if TYPE_CHECKING:
+    from f7tfs.vfs.jobs.tree import JobsTree
+
+LONGEST_COMMAND = 65536
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class JobDirectory(VirtualDirectory):
+    """One job."""
+
+    record: Record
+    tree: JobsTree
+
+    def names(self) -> list[str]:
+        """The output is there once the scheduler has it."""
+        return [name for name in FILES if self.record.phase is Phase.SUBMITTED or name not in OUTPUTS]
+
+    async def entries(self) -> list[tuple[str, Inode]]:
+        return [(name, self._node(name)) for name in self.names()]
+
+    async def lookup(self, name: str) -> Inode:
+        if name not in self.names():
+            raise NotFound(name)
+        return self._node(name)
+
+    def _node(self, name: str) -> Inode:
+        return FILES[name](self.tree, self.record, f"{self.tree.place_of(self.record)}/{name}")
+
+    async def unlink(self, name: str) -> None:
+        """`rm -r` removes the entries first; the directory's own removal is what counts."""
+        if name not in FILES:
+            raise NotFound(name)
+        self.tree.check_removable()
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class WaitFile(VirtualFile):
+    """Blocks its reader until the job has ended."""
+
+    record: Record
+    tree: JobsTree
+
+    async def open(self, flags: int, pid: int) -> VirtualHandle:
+        # Not made yet: it is the read that waits, not the open.
+        return VirtualHandle(inode=self, flags=flags, pid=pid)
+
+    async def content(self) -> bytes:
+        book = self.tree.book
+        while not self.record.ended and self.record.phase is not Phase.UNCERTAIN:
+            await book.fresh(self.record)
+            if not self.record.ended:
+                await trio.sleep(interval([self.record], time.time()))
+        return texts.status(self.record).encode()
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class ControlFile(VirtualFile):
+    """Does what is written into it when it is closed; the close carries the failure."""
+
+    writable: bool = True
+    record: Record
+    tree: JobsTree
+    data: bytearray = field(default_factory=bytearray)
+
+    async def content(self) -> bytes:
+        return b""
+
+    def write(self, offset: int, data: bytes) -> None:
+        del offset
+        if len(self.data) + len(data) > LONGEST_COMMAND:
+            raise SchedulerRefused("a command as long as that is a mistake")
+        self.data.extend(data)
+
+    def truncate(self, size: int) -> None:
+        del size
+        self.data.clear()
+
+    async def flush(self, handle: VirtualHandle) -> None:
+        if handle.flags & os.O_ACCMODE == os.O_RDONLY:
+            return
+        # Before the first await: no other close does it again.
+        commands, self.data = self.data.decode(errors="replace").splitlines(), bytearray()
+        for command in commands:
+            if command.strip():
+                await self._do(command.strip())
+
+    async def _do(self, command: str) -> None:
+        word, _, rest = command.partition(" ")
+        book = self.tree.book
+        match word:
+            case "cancel":
+                self.tree.check_removable()
+                await book.cancel(self.record)
+            case "forget":
+                if not self.record.ended:
+                    raise SchedulerRefused("it has not ended: cancel it first")
+                await book.forget(self.record)
+            case "run" if rest:
+                await book.attach(self.record, rest)
+            case _:
+                raise SchedulerRefused(f"not one of: cancel, forget, run COMMAND: {command}")
+
+
+Make = Callable[["JobsTree", Record, str], Inode]
+
+
+def _text(text: Callable[[JobsTree, Record], Awaitable[str]]) -> Make:
+    def make(tree: JobsTree, record: Record, place: str) -> Inode:
+        return tree.nodes.get(place, lambda number: TextFile(number=number, text=partial(text, tree, record)))
+
+    return make
+
+
+def _output(stream: str) -> Make:
+    def make(tree: JobsTree, record: Record, place: str) -> Inode:
+        def node(number: int) -> Inode:
+            attributes = Attributes(Kind.FILE, 0o444, "", "", 0, time.time_ns())
+            return OutputFile(
+                number=number, name="", parent=None, attributes=attributes, record=record, stream=stream
+            )
+
+        return tree.nodes.get(place, node)
+
+    return make
+
+
+def _wait(tree: JobsTree, record: Record, place: str) -> Inode:
+    return tree.nodes.get(place, lambda number: WaitFile(number=number, record=record, tree=tree))
+
+
+def _ctl(tree: JobsTree, record: Record, place: str) -> Inode:
+    return tree.nodes.get(place, lambda number: ControlFile(number=number, record=record, tree=tree))
+
+
+def _workdir(tree: JobsTree, record: Record, place: str) -> Inode:
+    return tree.nodes.link(place, tree.local_path(record.directory) or record.directory or "/")
+
+
+async def _status(tree: JobsTree, record: Record) -> str:
+    return texts.status(await tree.book.fresh(record))
+
+
+async def _info(tree: JobsTree, record: Record) -> str:
+    book = tree.book
+    await book.fresh(record)
+    files = await book.files(record) if record.phase is Phase.SUBMITTED else None
+    return texts.to_json(texts.info(record, files, book.zone(), book.seen))
+
+
+async def _script(tree: JobsTree, record: Record) -> str:
+    return record.script if record.script is not None else (await tree.book.files(record)).script
+
+
+OUTPUTS = frozenset({"stdout", "stderr"})
+FILES: dict[str, Make] = {
+    "status": _text(_status),
+    "info.json": _text(_info),
+    "script": _text(_script),
+    "stdout": _output("stdout"),
+    "stderr": _output("stderr"),
+    "wait": _wait,
+    "workdir": _workdir,
+    "ctl": _ctl,
+}
