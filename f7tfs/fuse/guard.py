@@ -1,4 +1,4 @@
-"""What stands around every handler: a deadline, and errors as errnos.
+"""What stands around every handler: a deadline, the watchdog, and errors as errnos.
 
 pyfuse3 catches only FUSEError: any other exception would end the mount. A handler cannot be interrupted by the
 kernel, so one without a deadline could block its caller for ever.
@@ -17,6 +17,7 @@ import trio
 
 from f7tfs.cluster.errors import ClusterError
 from f7tfs.fuse.errno import EVERYDAY, errno_of
+from f7tfs.fuse.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -24,50 +25,74 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-class Deadlines(Protocol):
+class Guarded(Protocol):
     """What a guarded class has: seconds for an operation, and for one that may wait for a staged transfer."""
 
     deadline: float
     staging_deadline: float
+    watchdog: Watchdog
+
+    def opener(self, fh: int) -> int:
+        """The process that opened a file; 0 where it is not known."""
 
 
-Self = TypeVar("Self", bound=Deadlines)
+Self = TypeVar("Self", bound=Guarded)
 Handler = Callable[Concatenate[Self, Parameters], Coroutine[Any, Any, Result]]
 
 
 def guarded(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
     """For operations that take a few calls at most."""
-    return _guard(handler, lambda operations: operations.deadline)
+    return _guard(handler, lambda operations: operations.deadline, kept=False)
 
 
 def guarded_staging(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
     """For operations that may wait for a staged transfer."""
-    return _guard(handler, lambda operations: operations.staging_deadline)
+    return _guard(handler, lambda operations: operations.staging_deadline, kept=False)
+
+
+def guarded_release(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
+    """For what nobody waits for, and that has to be done all the same."""
+    return _guard(handler, lambda operations: operations.staging_deadline, kept=True)
 
 
 def _guard(
-    handler: Handler[Self, Parameters, Result], seconds: Callable[[Self], float]
+    handler: Handler[Self, Parameters, Result], seconds: Callable[[Self], float], *, kept: bool
 ) -> Handler[Self, Parameters, Result]:
     name = getattr(handler, "__name__", "handler")
 
     @functools.wraps(handler)
     async def wrapper(self: Self, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
-            with trio.fail_after(seconds(self)):
+            with (
+                trio.CancelScope(deadline=trio.current_time() + seconds(self)) as scope,
+                self.watchdog.watching(scope, _caller(self, args), kept=kept) as request,
+            ):
                 return await handler(self, *args, **kwargs)
         except pyfuse3.FUSEError:
             raise
         except trio.TooSlowError:
-            logger.warning("%s%s took longer than its deadline", name, args)
-            raise pyfuse3.FUSEError(errno.ETIMEDOUT) from None
+            pass
         except (ClusterError, OSError) as error:
             raise pyfuse3.FUSEError(_told(name, error)) from None
         except Exception:
             # A defect of ours must not take the mount down with it.
             logger.exception("%s%s failed", name, args)
             raise pyfuse3.FUSEError(errno.EIO) from None
+        if request.interrupted:
+            logger.info("%s: nobody waits for it any more", name)
+            raise pyfuse3.FUSEError(errno.EINTR)
+        logger.warning("%s%s took longer than its deadline", name, args)
+        raise pyfuse3.FUSEError(errno.ETIMEDOUT)
 
     return wrapper
+
+
+def _caller(operations: Guarded, args: tuple[Any, ...]) -> int:
+    """The thread that waits; where pyfuse3 does not tell (read, write, flush, fsync), the one that opened it."""
+    last = args[-1]
+    if isinstance(last, pyfuse3.RequestContext):
+        return last.pid
+    return operations.opener(args[0])
 
 
 def _told(name: str, error: Exception) -> int:

@@ -13,7 +13,8 @@ from pyfuse3 import EntryAttributes, FileHandleT, FileInfo, FileNameT, FlagT, In
 
 from f7tfs.cluster.errors import NotFound
 from f7tfs.fuse.attributes import Owners, absent, file_system_size, to_entry
-from f7tfs.fuse.guard import guarded, guarded_staging
+from f7tfs.fuse.guard import guarded, guarded_release, guarded_staging
+from f7tfs.fuse.watchdog import Watchdog
 from f7tfs.vfs.filesystem import Filesystem
 from f7tfs.vfs.nodes import Directory, Inode, Node
 from f7tfs.vfs.shown import show
@@ -35,6 +36,8 @@ class Operations(pyfuse3.Operations):
         self._owners = owners
         self.deadline = filesystem.options.deadline
         self.staging_deadline = filesystem.options.staging_deadline
+        self.watchdog = Watchdog()
+        self._openers: dict[int, int] = {}
 
     # -- the kernel's view of inodes -------------------------------------------------------------
 
@@ -53,6 +56,9 @@ class Operations(pyfuse3.Operations):
             return timeout
         newest = max(inode.seen, inode.touched, inode.parent.listed)
         return min(timeout, max(0.0, timeout - (trio.current_time() - newest)))
+
+    def opener(self, fh: int) -> int:
+        return self._openers.get(fh, 0)
 
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         for number, count in inode_list:
@@ -119,12 +125,15 @@ class Operations(pyfuse3.Operations):
     ) -> tuple[FileInfo, EntryAttributes]:
         parent = self._fs.inode(parent_inode)
         inode, handle = await self._fs.create(parent, _new_text(name), mode, flags, ctx.pid)
+        self._openers[handle] = ctx.pid
         return self._info(inode, handle), self._counted(inode)
 
     @guarded
     async def open(self, inode: InodeT, flags: FlagT, ctx: RequestContext) -> FileInfo:
         node = self._fs.inode(inode)
-        return self._info(node, await self._fs.open(node, flags, ctx.pid))
+        handle = await self._fs.open(node, flags, ctx.pid)
+        self._openers[handle] = ctx.pid
+        return self._info(node, handle)
 
     def _info(self, inode: Inode, handle: int) -> FileInfo:
         virtual = isinstance(inode, VirtualFile)
@@ -147,8 +156,9 @@ class Operations(pyfuse3.Operations):
     async def fsync(self, fh: FileHandleT, datasync: bool) -> None:
         await self._fs.fsync(fh)
 
-    @guarded_staging
+    @guarded_release
     async def release(self, fh: FileHandleT) -> None:
+        self._openers.pop(fh, None)
         await self._fs.release(fh)
 
     # -- attributes ------------------------------------------------------------------------------

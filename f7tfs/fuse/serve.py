@@ -12,6 +12,7 @@ import trio
 
 from f7tfs.fuse.attributes import Owners
 from f7tfs.fuse.operations import Operations
+from f7tfs.fuse.watchdog import fuse_descriptor
 from f7tfs.vfs.filesystem import Filesystem
 from f7tfs.vfs.nodes import Directory
 
@@ -65,10 +66,12 @@ async def serve(
     filesystem.jobs.mountpoint = filesystem.files.mountpoint
     pyfuse3.init(operations, str(mountpoint), mount_options(options))
     filesystem.on_stale_entry = _invalidate_entry
+    operations.watchdog.connection = fuse_descriptor()
     unmounted = False
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_main)
+            nursery.start_soon(operations.watchdog.run)
+            nursery.start_soon(_main, nursery.cancel_scope)
             task_status.started()
         unmounted = True
     finally:
@@ -82,5 +85,6 @@ def _invalidate_entry(parent: Directory, name: str) -> None:
     )
 
 
-async def _main() -> None:
+async def _main(serving: trio.CancelScope) -> None:
     await pyfuse3.main(max_tasks=MOST_TASKS)
+    serving.cancel()

@@ -102,7 +102,13 @@ class Reintegration:
             if foreground:
                 await self._send_or_keep(change)
         finally:
-            change.sending = change.sending and not foreground
+            if foreground:
+                self._let_go(change)
+
+    def _let_go(self, change: Change) -> None:
+        # Whoever claimed it may have been cancelled: the background takes over, and has to be told.
+        change.sending = False
+        self._tell()
 
     async def _make_ready(self, change: Change) -> None:
         if change.state != "ready":
@@ -147,7 +153,7 @@ class Reintegration:
             await self._note(change, error)
             raise
         finally:
-            change.sending = False
+            self._let_go(change)
 
     async def abandon(self, node: File) -> None:
         """The file was removed: what was not sent need not be. The caller holds the node's lock."""
