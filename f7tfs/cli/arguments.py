@@ -14,3 +14,9 @@ OneMountpoint = Annotated[
     typer.Argument(parser=Path, metavar="MOUNTPOINT", help="Not needed where there is only one mount."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", envvar="F7TFS_PROFILE", show_envvar=False, help="A profile of f7tfs login (F7TFS_PROFILE)."
+    ),
+]

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from f7tfs.cli.arguments import Profile
 from f7tfs.cli.output import tell
 from f7tfs.cli.progress import waiting
+from f7tfs.cli.settings import gather
 from f7tfs.config import (
     MountSettings,
     Settings,
     api_version,
-    config_file,
-    from_environment,
     merge,
     options_from_text,
-    read_profile,
-    resolve,
 )
 from f7tfs.mount import background
 from f7tfs.mount.mountpoint import prepare_mountpoint, require_fuse
 from f7tfs.mount.runtime import log_file
-from f7tfs.mount.target import Target, parse_path, parse_target
+from f7tfs.mount.target import parse_target
 
 _GRACE_SECONDS = 30.0
 """The daemon bounds its own start; this is for what it does besides."""
@@ -47,7 +43,7 @@ def mount(
     account: Annotated[
         str | None, typer.Option(help="The account for transfer jobs and jobs (FIRECREST_ACCOUNT).")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="Take settings from this profile of config.toml.")] = None,
+    profile: Profile = None,
     foreground: Annotated[bool, typer.Option("--foreground", "-f", help="Stay, and log to the terminal.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Log every request.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change.")] = False,
@@ -95,20 +91,6 @@ def mount(
 
 def _write_mode_option(mode: str | None) -> list[str]:
     return [] if mode is None else [f"write_mode={mode}"]
-
-
-def gather(target: Target, flags: Settings, profile: str | None) -> MountSettings:
-    """Settings for a target: flags over the environment over the profile, if one is named."""
-    layers = [replace(flags, system=target.system), from_environment(os.environ)]
-    name = profile or target.profile
-    if name:
-        layers.append(read_profile(name, config_file(), os.environ))
-    settings = merge(*layers)
-    if target.profile:
-        # A profile as the target is the whole target: its system too, whatever FIRECREST_SYSTEM is.
-        system = layers[-1].system or settings.system
-        return resolve(replace(settings, system=system), parse_path(layers[-1].path or ""))
-    return resolve(settings, target.path)
 
 
 def _run(settings: MountSettings, mountpoint: Path, *, foreground: bool, ready_fd: int | None) -> None:

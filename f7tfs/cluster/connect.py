@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,8 @@ class System:
     file_systems: tuple[str, ...] = ()
     needs_account: bool = False
     """Whether its transfer jobs need an account; of v1 that is not known."""
+    troubles: tuple[str, ...] = ()
+    """What the site itself says is not well, as `scheduler: timeout`."""
 
 
 @asynccontextmanager
@@ -135,10 +137,19 @@ def _system_of_v2(item: dict[str, Any]) -> System:
     scheduler = item.get("scheduler") or {}
     description = " ".join(str(scheduler[key]) for key in ("type", "version") if scheduler.get(key))
     paths = tuple(system.path for system in site.file_systems)
-    return System(site.name, "2", description, paths, site.needs_account)
+    return System(site.name, "2", description, paths, site.needs_account, tuple(_troubles_of_v2(item)))
+
+
+def _troubles_of_v2(item: dict[str, Any]) -> Iterator[str]:
+    for service in item.get("servicesHealth") or []:
+        if service.get("healthy") is False:
+            name = " ".join(str(service[key]) for key in ("serviceType", "path") if service.get(key))
+            yield f"{name}: {service.get('message') or 'not healthy'}"
 
 
 def _system_of_v1(item: dict[str, Any], parameters: dict[str, Any]) -> System:
     site = site_v1.site_of(str(item["system"]), parameters)
     paths = tuple(system.path for system in site.file_systems)
-    return System(site.name, "1", str(item.get("description") or ""), paths)
+    description = str(item.get("description") or "")
+    troubles = () if item.get("status") in (None, "available") else (description or str(item["status"]),)
+    return System(site.name, "1", description, paths, troubles=troubles)

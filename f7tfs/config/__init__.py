@@ -4,25 +4,20 @@ Each source is read into a `Settings`, whose fields are None where the source sa
 of each other, and `resolve` makes of the result what a mount needs, or says in one line what is missing.
 """
 
+from f7tfs.config.credentials import BrowserLogin, ClientCredentials, Credentials, TokenCommand, secret_name
+from f7tfs.config.layer import WRITE_MODES, Settings, WriteMode
 from f7tfs.config.options import api_version, options_from_text
 from f7tfs.config.private import ConfigError
-from f7tfs.config.settings import (
-    WRITE_MODES,
-    ClientCredentials,
-    MountOptions,
-    MountSettings,
-    Settings,
-    TokenCommand,
-    WriteMode,
-    merge,
-    resolve,
-)
-from f7tfs.config.sources import config_file, from_environment, read_profile
+from f7tfs.config.profiles import config_file, read_profiles, secrets_directory
+from f7tfs.config.settings import MountOptions, MountSettings, merge, resolve
+from f7tfs.config.sources import from_environment, read_profile
 
 __all__ = [
     "WRITE_MODES",
+    "BrowserLogin",
     "ClientCredentials",
     "ConfigError",
+    "Credentials",
     "MountOptions",
     "MountSettings",
     "Settings",
@@ -34,5 +29,8 @@ __all__ = [
     "merge",
     "options_from_text",
     "read_profile",
+    "read_profiles",
     "resolve",
+    "secret_name",
+    "secrets_directory",
 ]

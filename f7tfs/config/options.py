@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from f7tfs.config.layer import WRITE_MODES, Settings, WriteMode
 from f7tfs.config.private import ConfigError
-from f7tfs.config.settings import WRITE_MODES, Settings, WriteMode
 
 
 def api_version(text: str) -> str:

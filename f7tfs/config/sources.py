@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
+from f7tfs.config.layer import Settings
 from f7tfs.config.options import api_version, options_from_table
 from f7tfs.config.private import ConfigError, require_private
-from f7tfs.config.settings import Settings, merge
+from f7tfs.config.profiles import HINT, read_profiles
+from f7tfs.config.settings import merge
 
 _ENVIRONMENT = {
     "FIRECREST_URL": "url",
@@ -35,26 +34,12 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(**chosen)
 
 
-_HINT = "f7tfs profiles lists them, f7tfs login makes one; a system is written SYSTEM:/path"
-
-
-def config_file() -> Path:
-    """Where the profiles are."""
-    return platformdirs.user_config_path("f7tfs") / "config.toml"
-
-
 def read_profile(name: str, file: Path, environment: Mapping[str, str]) -> Settings:
     """One profile of a TOML file. Raises ConfigError when it is not there or not right."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        profiles = tomllib.loads(text).get("profiles", {})
-    except FileNotFoundError:
-        raise ConfigError(f"no profile {name!r}: there is no {file}", _HINT) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file}: {error}") from None
-    if not isinstance(profiles, dict) or name not in profiles:
-        known = ", ".join(sorted(profiles)) if isinstance(profiles, dict) else ""
-        raise ConfigError(f"no profile {name!r} in {file} (there: {known or 'none'})", _HINT)
+    profiles, _ = read_profiles(file)
+    if name not in profiles:
+        there = f"there: {', '.join(sorted(profiles)) or 'none'}" if file.exists() else "there is no such file"
+        raise ConfigError(f"no profile {name!r} in {file} ({there})", HINT)
     if any(isinstance(profile, dict) and "client_secret" in profile for profile in profiles.values()):
         require_private(file)
     try:
@@ -73,12 +58,21 @@ def profile_settings(profile: object, directory: Path, environment: Mapping[str,
         raise ConfigError("options is not a table")
     secret = _profile_secret(table, directory, environment)
     version = table.pop("api_version", None)
-    texts = {"url", "token_url", "client_id", "token_command", "system", "path", "account"}
+    keyring, ca_file = table.pop("keyring", None), table.pop("ca_file", None)
+    if not isinstance(keyring, bool | None):
+        raise ConfigError("keyring is neither true nor false")
+    texts = {"url", "token_url", "device_url", "client_id", "token_command", "system", "path", "account", "proxy"}
     if unknown := sorted(set(table) - texts):
         raise ConfigError(f"unknown setting {unknown[0]}")
     if wrong := sorted(name for name, value in table.items() if not isinstance(value, str)):
         raise ConfigError(f"{wrong[0]} is not text")
-    said = replace(secret, **table, api_version=None if version is None else api_version(str(version)))
+    said = replace(
+        secret,
+        **table,
+        keyring=keyring or None,
+        ca_file=None if ca_file is None else directory / Path(str(ca_file)).expanduser(),
+        api_version=None if version is None else api_version(str(version)),
+    )
     return merge(said, options_from_table(options))
 
 

@@ -47,6 +47,15 @@ class Keyring:
                 keyring.delete_password(self._service, name)
 
 
+def keyring_works() -> bool:
+    """Whether there is a keyring that keeps secrets; a file is the other way."""
+    try:
+        with _keyring() as keyring:
+            return float(keyring.get_keyring().priority) > 0
+    except (ClientsCredentialsException, TypeError, ValueError, AttributeError, RuntimeError):
+        return False
+
+
 @contextlib.contextmanager
 def _keyring() -> Iterator[Any]:
     """The library, which is imported only where it is used. Its errors become ours."""

@@ -17,8 +17,8 @@ from f7tfs import config
 from f7tfs.cluster.connect import connect
 from f7tfs.cluster.errors import NotFound
 from f7tfs.cluster.port import Cluster
-from f7tfs.firecrest.auth import Authorization, ClientCredentials, TokenCommand
 from f7tfs.fuse.serve import FuseOptions, serve
+from f7tfs.mount.credentials import authorization_for
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.lock import exclusive
 from f7tfs.mount.probe import require_site
@@ -117,13 +117,6 @@ async def connected(settings: config.MountSettings) -> AsyncIterator[Cluster]:
 def _tell_ready(on_ready: Callable[[str], None], remote: str, mountpoint: Path) -> None:
     _log.info("%s is mounted on %s", remote, mountpoint)
     on_ready(remote)
-
-
-def authorization_for(credentials: config.ClientCredentials | config.TokenCommand) -> Authorization:
-    """Where the tokens come from."""
-    if isinstance(credentials, config.TokenCommand):
-        return TokenCommand(credentials.command)
-    return ClientCredentials(credentials.client_id, credentials.client_secret, credentials.token_url)
 
 
 async def home_directory(cluster: Cluster, user: str) -> str:

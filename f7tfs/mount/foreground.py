@@ -6,6 +6,7 @@ import faulthandler
 import logging
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -14,6 +15,7 @@ from f7tfs import log
 from f7tfs.config import ClientCredentials, MountSettings
 from f7tfs.errors import UserError
 from f7tfs.mount.background import Report
+from f7tfs.mount.credentials import unlocked, use_network_settings
 from f7tfs.mount.daemon import run_mount
 from f7tfs.mount.failure import leaves, told
 from f7tfs.mount.runtime import log_file
@@ -29,13 +31,16 @@ def run_in_foreground(settings: MountSettings, mountpoint: Path, ready_fd: int |
     """
     report = Report(ready_fd)
     file = None if ready_fd is None else log_file(mountpoint)
-    log.set_up(debug=settings.options.debug, file=file, secrets=_secrets(settings))
+    log.set_up(debug=settings.options.debug, file=file)
     # `kill -USR1` shows where every thread is; `all_threads` is the default.
     faulthandler.register(signal.SIGUSR1)
     if file is not None:
         # A daemon must not keep the directory busy that it was started in.
         os.chdir("/")
     try:
+        use_network_settings(settings.proxy, settings.ca_file)
+        settings = replace(settings, credentials=unlocked(settings.credentials))
+        log.set_up(debug=settings.options.debug, file=file, secrets=_secrets(settings))
         left = trio.run(run_mount, settings, mountpoint, report.ready)
     except BaseException as error:  # noqa: BLE001 - the process ends here; whatever it was is told
         if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
@@ -60,4 +65,4 @@ def _failure(error: BaseException, settings: MountSettings, file: Path | None) -
 
 def _secrets(settings: MountSettings) -> list[str]:
     credentials = settings.credentials
-    return [credentials.client_secret] if isinstance(credentials, ClientCredentials) else []
+    return [credentials.client_secret or ""] if isinstance(credentials, ClientCredentials) else []

@@ -266,7 +266,7 @@ def test_a_configuration_with_a_secret_must_be_private(tmp_path: Path) -> None:
         ("[profiles.a]\noptions = 5", "options is not a table"),
         ("[profiles.a]\napi_version = 3", "API version"),
         ("[profiles]\na = 5", "not a table"),
-        ("profiles = 5", "no profile"),
+        ("profiles = 5", "profiles is not a table"),
         ("[profiles.a", "config.toml"),
         ("[profiles.a]\nclient_secret_file = 'x'\nclient_secret_env = 'Y'", "more than one of"),
     ],

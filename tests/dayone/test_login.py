@@ -1,0 +1,186 @@
+"""`f7tfs login` in all three ways, what it shows and what it writes; `f7tfs profiles`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from f7tfs.config import read_profile
+from f7tfs.config.secrets import SecretFiles
+from f7tfs.sandbox.process import SandboxProcess
+from tests.dayone.conftest import Provider, User, log_in, site_options
+from tests.dayone.terminal import converse
+
+
+@pytest.mark.parametrize("api", ["v2", "v1"])
+def test_a_client_secret_is_checked_and_kept_in_a_private_file(user: User, sandbox: SandboxProcess, api: str) -> None:
+    info = sandbox.info
+    options = (*site_options(sandbox, api), "--client-id", info.client_id)
+    found = user("login", "here", *options, typed=f"{info.client_secret}\n")
+    assert found.returncode == 0, found.stderr
+    for told in (info.system, "healthy", "/home", "/scratch", "user on cluster", "MiB"):
+        assert told in found.stdout
+    if api == "v2":
+        # v1 tells nobody's accounts.
+        assert "users staff" in found.stdout
+    assert info.client_secret not in found.stdout + found.stderr + user.config.read_text()
+    profile = read_profile("here", user.config, {})
+    assert profile.client_secret_file is not None
+    assert profile.client_secret_file.read_text().strip() == info.client_secret
+    assert profile.client_secret_file.stat().st_mode & 0o777 == 0o600
+    assert user.config.stat().st_mode & 0o777 == 0o600
+    assert profile.api_version == api.removeprefix("v")
+
+
+def test_a_profile_is_mounted_by_its_name_and_the_default_one_by_none(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox)
+    (sandbox.home / "hello").write_text("from the cluster")
+    place = user.directory("mnt")
+    user.done("mount", "here", str(place))
+    assert (place / "hello").read_text() == "from the cluster"
+    user.done("umount", str(place))
+    # It is the first profile, so it is the default one.
+    user.done("mount", "cluster:/scratch", str(place))
+    assert (place / "user").is_dir()
+    user.done("umount", str(place))
+    # The environment stands above it.
+    what, _ = user.refused("mount", "cluster:", str(place), FIRECREST_CLIENT_ID="x", FIRECREST_CLIENT_SECRET="y")
+    assert "does not accept the credentials" in what
+
+
+def test_a_token_command_is_written_as_it_was_given(user: User, sandbox: SandboxProcess) -> None:
+    (user.home / "token").write_text(sandbox.token())
+    command = f"cat {user.home}/token"
+    user.done("login", "cmd", "--site", sandbox.info.url_v2, "--token-command", command)
+    assert read_profile("cmd", user.config, {}).token_command == command
+    place = user.directory("mnt")
+    user.done("mount", "cmd", str(place))
+    user.done("umount", str(place))
+
+
+def test_a_login_in_a_browser_is_remembered_by_its_refresh_token(
+    user: User, sandbox: SandboxProcess, provider: Provider
+) -> None:
+    options = ("--site", sandbox.info.url_v2, "--token-url", provider.issuer, "--client-id", "f7tfs", "--browser")
+    found = user("login", "web", *options)
+    assert found.returncode == 0, found.stderr
+    assert "open https://login in a browser and enter the code WXYZ" in found.stderr
+    assert provider.forms[0] == {"client_id": "f7tfs", "scope": "openid offline_access"}
+    secrets = SecretFiles(user.config.parent / "secrets")
+    assert secrets.get(f"f7tfs@{provider.issuer}/token") == "refresh-0"
+
+    provider.forms.clear()
+    place = user.directory("mnt")
+    user.done("mount", "web", str(place))
+    user.done("umount", str(place))
+    assert [form["grant_type"] for form in provider.forms] == ["refresh_token"]
+    # When the provider has ended the login, nobody waits for a code that no one sees.
+    provider.refresh_tokens.clear()
+    what, cure = user.refused("mount", "web", str(place))
+    assert "the login in the browser has ended" in what
+    assert "f7tfs login" in cure
+
+
+def test_secrets_go_into_a_keyring_where_there_is_one(
+    user: User, sandbox: SandboxProcess, keyring_file: Callable[[], dict[str, str]]
+) -> None:
+    user.environment = keyring_file()
+    log_in(user, sandbox)
+    assert sandbox.info.client_secret in (user.home / "keyring.json").read_text()
+    assert not (user.config.parent / "secrets").exists()
+    assert read_profile("here", user.config, {}).keyring
+    place = user.directory("mnt")
+    user.done("mount", "here", str(place))
+    user.done("umount", str(place))
+    user.done("profiles", "remove", "here")
+    assert sandbox.info.client_secret not in (user.home / "keyring.json").read_text()
+    log_in(user, sandbox, "here")
+    (user.home / "keyring.json").write_text("{}")
+    what, cure = user.refused("mount", "here", str(place))
+    assert "the keyring has no secret" in what
+    assert "f7tfs login" in cure
+
+
+def test_what_cannot_work_is_refused_and_nothing_is_written(user: User, sandbox: SandboxProcess) -> None:
+    info = sandbox.info
+    right = f"{info.client_secret}\n"
+    client = ("--client-id", info.client_id)
+    cases: list[tuple[tuple[str, ...], str, str]] = [
+        (("--site", "nowhere"), "", "no site 'nowhere' is known"),
+        ((*site_options(sandbox), *client), "wrong-secret\n", "does not accept the credentials"),
+        ((*site_options(sandbox), *client), "", "the client secret is empty"),
+        ((*site_options(sandbox), *client, "--system", "daint"), right, "the site has no system 'daint'"),
+        (("--site", f"http://127.0.0.1:{info.port}/v9", *site_options(sandbox)[2:], *client), right, "no FirecREST"),
+        (("--site", "http://127.0.0.1:9", *site_options(sandbox)[2:], *client), right, "cannot reach"),
+        (("--site", info.url_v2, "--token-url", info.url_v2, *client), right, "no OpenID configuration"),
+        ((*site_options(sandbox), *client, "--browser"), "", "offers no login in a browser"),
+        (("--site", info.url_v2, "--token-command", "false"), "", "token command failed"),
+        (("--site", info.url_v2, *client), right, "--token-url"),
+        (("a/b", *site_options(sandbox), *client), right, "cannot name a profile"),
+        ((*site_options(sandbox), *client, "--ca-file", "absent.pem"), right, "no certificates in absent.pem"),
+    ]
+    for options, typed, said in cases:
+        assert said in " ".join(user.refused("login", *options, typed=typed)), options
+    assert not user.config.exists()
+    assert not (user.config.parent / "secrets").exists()
+
+
+def test_on_a_terminal_everything_is_asked_for(user: User, sandbox: SandboxProcess) -> None:
+    info = sandbox.info
+    exchanges = [
+        ("site (one of", f"{info.url_v2}\n"),
+        ("log in by", "client\n"),
+        ("identity provider", f"{info.token_url}\n"),
+        ("client id", f"{info.client_id}\n"),
+        ("client secret: ", f"{info.client_secret}\n"),
+    ]
+    code, shown = converse(["login"], user.env(), user.home, exchanges)
+    assert code == 0, shown
+    assert "system   state" in shown.replace("\x1b[1m", "").replace("\x1b[0m", "")
+    assert info.client_secret not in shown
+    assert read_profile("cluster", user.config, {}).url == info.url_v2
+
+
+def test_profiles_are_listed_shown_chosen_and_removed(user: User, sandbox: SandboxProcess) -> None:
+    assert user("profiles").stderr == "there are no profiles; f7tfs login makes one\n"
+    user.config.parent.mkdir(parents=True)
+    user.config.write_text("# mine\n")
+    log_in(user, sandbox, "one")
+    log_in(user, sandbox, "two", "--path", "/scratch")
+    assert user.done("profiles") == "one\tcluster:\tclient\tdefault\ntwo\tcluster:/scratch\tclient\t\n"
+    assert [(each["name"], each["default"]) for each in user.json("profiles")] == [("one", True), ("two", False)]
+    assert user.json("profiles", "show", "two")["path"] == "/scratch"
+    assert "two" in user.done("profiles", "show", "two")
+    user.done("profiles", "default", "two")
+    assert user.json("profiles", "list")[1]["default"]
+    user.done("profiles", "remove", "two")
+    # The other one still needs the secret.
+    assert len(list((user.config.parent / "secrets").iterdir())) == 1
+    user.done("profiles", "remove", "one")
+    assert list((user.config.parent / "secrets").iterdir()) == []
+    assert "# mine" in user.config.read_text()
+    assert "no profile 'one'" in user.refused("profiles", "remove", "one")[0]
+
+
+def test_proxy_and_certificates_are_written_and_used(user: User, sandbox: SandboxProcess) -> None:
+    certificates = user.home / "ca.pem"
+    certificates.write_text("nonsense")
+    info = sandbox.info
+    options = (*site_options(sandbox), "--client-id", info.client_id)
+    # Nobody is at that port, so a login that uses the proxy cannot work.
+    what, _ = user.refused("login", *options, "--proxy", "http://127.0.0.1:9", typed="secret\n")
+    assert "cannot" in what or "does not answer" in what
+    log_in(user, sandbox, "here")
+    text = user.config.read_text().replace('system = "cluster"', 'system = "cluster"\nproxy = "http://127.0.0.1:9"')
+    user.config.write_text(text)
+    assert "cannot reach" in user.refused("mount", "here", str(user.directory("mnt")))[0]
+
+
+def test_the_profile_of_the_environment_is_taken(user: User, sandbox: SandboxProcess, tmp_path: Path) -> None:
+    log_in(user, sandbox, "one")
+    log_in(user, sandbox, "two", "--default")
+    user.config.write_text(user.config.read_text().replace("[profiles.one]", "[profiles.one]\naccount = 5"))
+    what, _ = user.refused("mount", "cluster:", str(user.directory("mnt")), F7TFS_PROFILE="one")
+    assert "account is not text" in what
