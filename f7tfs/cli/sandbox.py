@@ -32,6 +32,14 @@ def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     api: Annotated[Api, typer.Option(help="Whose URL is shown.")] = Api.V2,
     latency: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Added to every call.")] = 0.0,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=VALUE]", help="What goes wrong (docs/reference/sandbox-faults.md); repeatable."),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What the site is like (docs/reference/sandbox-settings.md)."),
+    ] = None,
     scheduler: Annotated[
         Scheduler, typer.Option(help="Processes of this machine, or a real Slurm (as root; scripts/setup-slurm.sh).")
     ] = Scheduler.LOCAL,
@@ -39,7 +47,7 @@ def sandbox(
     """Run a FirecREST server on this machine until Ctrl-C, and print how to use it."""
     try:
         # Its server is an extra, and takes half a second to load.
-        from f7tfs.cli.sandbox_server import run_sandbox
+        from f7tfs.cli.sandbox_server import Wanted, run_sandbox
     except ImportError as error:
         raise MountError(f"the sandbox needs more packages: {error}", "pip install 'f7tfs[sandbox]'") from None
     with ExitStack() as stack:
@@ -50,10 +58,10 @@ def sandbox(
                 root.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise MountError(f"{root}: {error.strerror}", "choose another directory with --root") from None
-        run_sandbox(
-            root.resolve(),
-            port,
-            shown="v1" if api is Api.V1 else "v2",
-            latency=latency,
+        given = Wanted(
+            port=port,
             scheduler="slurm" if scheduler is Scheduler.SLURM else "local",
+            settings=tuple(setting or ()),
+            faults=(f"latency={latency}", *(fault or ())),
         )
+        run_sandbox(root.resolve(), given, shown="v1" if api is Api.V1 else "v2")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import signal
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 import trio
@@ -14,32 +15,47 @@ from f7tfs.cli.output import show, tell
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.failure import leaves
 from f7tfs.sandbox import SandboxInfo, SandboxSettings, SchedulerMissing, serve_sandbox
+from f7tfs.sandbox.options import faults_of, settings_of
 
 Api = Literal["v2", "v1"]
 Scheduler = Literal["local", "slurm"]
 
 
-def run_sandbox(root: Path, port: int, *, shown: Api, latency: float, scheduler: Scheduler) -> None:
-    """Serve `root` until SIGINT or SIGTERM. Raises MountError when the port is taken, or there is no Slurm."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for on the command line; settings and faults are words, `NAME=VALUE`."""
+
+    port: int
+    scheduler: Scheduler
+    settings: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def run_sandbox(root: Path, wanted: Wanted, *, shown: Api) -> None:
+    """Serve `root` until SIGINT or SIGTERM. Raises MountError for what there is not: a setting, the port, Slurm."""
     try:
-        trio.run(_serve, SandboxSettings(root=root, port=port, scheduler=scheduler), shown, latency)
+        settings = settings_of(root, wanted.settings, port=wanted.port, scheduler=wanted.scheduler)
+        faults = faults_of(wanted.faults)
+    except ValueError as error:
+        raise MountError(str(error), "docs/reference/sandbox-settings.md and sandbox-faults.md list them") from None
+    try:
+        trio.run(_serve, settings, shown, faults)
     except (OSError, ExceptionGroup) as error:
         for leaf in leaves(error):
             if isinstance(leaf, SchedulerMissing):
                 raise MountError(str(leaf), "without --scheduler slurm, jobs are processes") from None
             if isinstance(leaf, OSError):
                 raise MountError(
-                    f"the sandbox cannot listen on port {port}: {leaf.strerror}", "--port 0 takes a free one"
+                    f"the sandbox cannot listen on port {wanted.port}: {leaf.strerror}", "--port 0 takes a free one"
                 ) from None
         raise
 
 
-async def _serve(settings: SandboxSettings, shown: Api, latency: float) -> None:
+async def _serve(settings: SandboxSettings, shown: Api, faults: dict[str, Any]) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             info = await nursery.start(serve_sandbox, settings)
-            if latency:
-                await _set_latency(info, latency)
+            await _set_faults(info, faults)
             show(introduction(info, shown))
             async for _ in signals:
                 break
@@ -47,12 +63,12 @@ async def _serve(settings: SandboxSettings, shown: Api, latency: float) -> None:
     tell("the sandbox has ended")
 
 
-async def _set_latency(info: SandboxInfo, seconds: float) -> None:
+async def _set_faults(info: SandboxInfo, faults: dict[str, Any]) -> None:
     headers = {"authorization": f"Bearer {info.admin_token}"}
     async with httpx.AsyncClient() as client:
-        reply = await client.put(f"{info.admin_url}/faults", json={"latency": seconds}, headers=headers)
+        reply = await client.put(f"{info.admin_url}/faults", json=faults, headers=headers)
     if reply.is_error:
-        raise MountError(f"the sandbox refuses a latency of {seconds:g} s: {reply.text}", "give seconds")
+        raise MountError(f"the sandbox refuses these faults: {reply.text}", "docs/reference/sandbox-faults.md")
 
 
 def introduction(info: SandboxInfo, shown: Api) -> str:
@@ -70,4 +86,6 @@ def introduction(info: SandboxInfo, shown: Api) -> str:
     example = (
         f"mkdir -p ~/cluster && f7tfs mount {info.system}: ~/cluster   # {info.home}; then: f7tfs umount ~/cluster"
     )
-    return "\n".join((served, *exports, example))
+    header = shlex.quote(f"Authorization: Bearer {info.admin_token}")
+    faults = f"# faults while it runs: curl -X PUT -H {header} {info.admin_url}/faults -d '{{\"latency\": 1}}'"
+    return "\n".join((served, *exports, example, faults))

@@ -9,12 +9,11 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import trio
 
-from f7tfs.sandbox import FileSystemSetting, SandboxInfo, SandboxSettings, serve_sandbox
-from f7tfs.sandbox.jobs.model import SchedulerMissing
+from f7tfs.sandbox import SandboxInfo, SandboxSettings, SchedulerMissing, serve_sandbox
+from f7tfs.sandbox.options import from_json
 
 
 def parse_arguments(arguments: list[str]) -> tuple[SandboxSettings, bool]:
@@ -29,16 +28,6 @@ def parse_arguments(arguments: list[str]) -> tuple[SandboxSettings, bool]:
     root = given.root.resolve()
     base = SandboxSettings(root=root, port=given.port, client_secret=given.client_secret)
     return dataclasses.replace(base, **from_json(json.loads(given.settings))), given.json
-
-
-def from_json(value: dict[str, Any]) -> dict[str, Any]:
-    """Fields of SandboxSettings from what JSON can hold."""
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-    if "file_systems" in value:
-        fields["file_systems"] = tuple(FileSystemSetting(**f) for f in value["file_systems"])
-    for field in {"more_groups", "more_users"} & value.keys():
-        fields[field] = {int(number): name for number, name in value[field].items()}
-    return fields
 
 
 def report(info: SandboxInfo, *, as_json: bool) -> str:

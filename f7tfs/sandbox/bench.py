@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
+import math
 import os
+import random
 import socket
 import struct
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +18,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from f7tfs.sandbox.faults import ERRORS, Rule, parse_faults
+from f7tfs.sandbox.faults import ERRORS, RateWindow, Rule, parse_faults
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +30,7 @@ CLOSE_SCOPE_KEY = "f7tfs.close_connection"
 CUT_SCOPE_KEY = "f7tfs.cut_connection"
 """Set in the scope to cut the connection instead of an answer."""
 SEEN_SECONDS = 5.0
+TOO_MANY = '{"message":"API rate limit exceeded"}'
 
 
 class Bench:
@@ -35,6 +39,8 @@ class Bench:
     def __init__(self, app: ASGIApp, site: Site) -> None:
         self._app = app
         self._site = site
+        self._random = random.Random(0)  # noqa: S311 - a delay, and the same ones each time
+        self._window = RateWindow()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/sandbox/"):
@@ -44,16 +50,52 @@ class Bench:
         faults = self._site.faults
         query = scope["query_string"].decode("latin-1")
         rule = faults.take_rule(f"{scope['method']} {scope['path']}" + (f"?{query}" if query else ""))
-        delay = faults.latency + (rule.delay if rule else 0.0)
+        delay = faults.latency + self._random.uniform(0, faults.jitter) + (rule.delay if rule else 0.0)
         if delay:
             await trio.sleep(delay)
+        headers, over = self._rate(scope["path"])
+        if over:
+            await _instead(Rule(status=429, body=TOO_MANY), scope, receive, send, headers)
+            return
+        send = _with_headers(send, headers) if headers else send
         if rule is not None and rule.drop == "before":
             await _cut(scope, receive)
         elif rule is not None and rule.status is not None:
-            await _instead(rule, scope, receive, send)
+            await _instead(rule, scope, receive, send, headers)
+        elif rule is not None and rule.truncate is not None:
+            await self._serve_part(rule.truncate, scope, receive, send)
         else:
             scope[CUT_SCOPE_KEY] = rule is not None and rule.drop == "after"
             await self._serve(scope, receive, send)
+
+    def _rate(self, path: str) -> tuple[dict[str, str], bool]:
+        """The headers of the rate limit, and whether this call is over it."""
+        faults = self._site.faults
+        if faults.rate_limit is None or path.startswith("/auth/"):
+            return {}, False
+        left, seconds = self._window.take(faults.rate_limit, faults.rate_seconds, time.monotonic())
+        reset = str(math.ceil(seconds))
+        headers = {
+            "ratelimit-limit": str(faults.rate_limit),
+            "ratelimit-remaining": str(max(0, left)),
+            "ratelimit-reset": reset,
+        }
+        return (headers | {"retry-after": reset} if left < 0 else headers), left < 0
+
+    async def _serve_part(self, size: int, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with so many bytes of the body at most, then cut the connection, whatever length was announced."""
+        left = size
+
+        async def part(message: Message) -> None:
+            nonlocal left
+            if message["type"] == "http.response.body":
+                body = message.get("body", b"")[:left]
+                left -= len(body)
+                message = {"type": "http.response.body", "body": body, "more_body": True}
+            await send(message)
+
+        await self._app(scope, receive, part)
+        cut_connection(scope, reset=False)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def unless_cut(message: Message) -> None:
@@ -75,8 +117,20 @@ async def _cut(scope: Scope, receive: Receive) -> None:
             pass
 
 
-async def _instead(rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
-    headers = {} if rule.retry_after is None else {"retry-after": f"{rule.retry_after:g}"}
+def _with_headers(send: Send, headers: dict[str, str]) -> Send:
+    more = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *more]}
+        await send(message)
+
+    return sending
+
+
+async def _instead(rule: Rule, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
+    if rule.retry_after is not None:
+        headers = {**headers, "retry-after": f"{rule.retry_after:g}"}
     while (await receive()).get("more_body"):
         pass  # the whole request is taken in, or its sender would see a broken connection instead of the answer
     response = Response(rule.body, rule.status or 503, headers, rule.content_type)

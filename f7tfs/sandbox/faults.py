@@ -16,7 +16,8 @@ class Rule:
     """What happens to the next `count` calls whose `METHOD /path?query` matches (None: to all of them).
 
     One of: `status` answers with that code instead of doing anything; `drop` cuts the connection, "before" the work
-    or "after" it was done; with neither, the call is only `delay`ed.
+    or "after" it was done; `truncate` cuts it after so many bytes of the answer's body; with none of them, the call
+    is only `delay`ed.
     """
 
     match: str = ""
@@ -26,6 +27,7 @@ class Rule:
     content_type: str = "application/json"
     retry_after: float | None = None
     drop: str | None = None
+    truncate: int | None = None
     delay: float = 0.0
 
     def applies(self, call: str) -> bool:
@@ -51,10 +53,18 @@ class Faults:
 
     latency: float = 0.0
     """Seconds added to every API call."""
+    jitter: float = 0.0
+    """Up to so many seconds more, at random."""
+    rate_limit: int | None = None
+    """So many API calls in `rate_seconds`; the rest are answered 429. Headers: `RateLimit-…`, `Retry-After`."""
+    rate_seconds: float = 60.0
     rules: list[Rule] = field(default_factory=list)
     quota: int | None = None
     """Bytes that can still be written by uploads."""
     quota_error: str = "EDQUOT"
+    """"EDQUOT" or "ENOSPC"."""
+    expired_tokens: int = 0
+    """The next so many calls find their token expired."""
     unhealthy: bool = False
     """v2: the health checks have failed."""
     connection_lost: int = 0
@@ -63,6 +73,18 @@ class Faults:
     """The next so many transfer jobs (v2) or tasks (v1) fail."""
     wrong_content: int = 0
     """The next so many transfers end well, but the content is cut short."""
+    staging_delay: float = 0.0
+    """Seconds that every transfer through the object store takes longer."""
+    hold_tasks: str = ""
+    """v1: tasks that reach this status stay there; transfers at any, all others at 100."""
+    refuse_jobs: int = 0
+    """The scheduler refuses the next so many jobs, transfer jobs included."""
+    hold_jobs: bool = False
+    """Jobs stay PENDING, as in a full queue. Not with a real Slurm."""
+    jobs_unseen: int = 0
+    """v2: the next so many looks at a job do not find it."""
+    jobs_lagging: int = 0
+    """v2: the next so many looks at a job show what the accounting has before it has caught up."""
     s3_rules: list[Rule] = field(default_factory=list)
     """Rules for requests to the object store: `METHOD /bucket/key?query`."""
 
@@ -76,6 +98,21 @@ class Faults:
             return False
         setattr(self, name, left - 1)
         return True
+
+
+class RateWindow:
+    """Calls in the current window of a rate limit."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+        self._count = 0
+
+    def take(self, limit: int, seconds: float, now: float) -> tuple[int, float]:
+        """Count a call; returns how many are left (negative: it is one too many), and seconds to the next window."""
+        if now - self._began >= seconds:
+            self._began, self._count = now, 0
+        self._count += 1
+        return limit - self._count, self._began + seconds - now
 
 
 def parse_faults(value: dict[str, Any]) -> Faults:

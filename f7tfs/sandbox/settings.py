@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 MIB = 1024 * 1024
+SchedulerKind = Literal["local", "slurm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class SandboxSettings:
 
     # -- the cluster -----------------------------------------------------------------------------
     system: str = "cluster"
+    down_systems: tuple[str, ...] = ()
+    """Further systems of the site, to which nothing can connect."""
     user: str = "user"
     uid: int = 4103
     group: str = "users"
@@ -79,7 +82,7 @@ class SandboxSettings:
     url_seconds: int = 604800
     max_part_size: int = 64 * MIB
     ingest_poll_seconds: float = 0.5
-    scheduler: Literal["local", "slurm"] = "local"
+    scheduler: SchedulerKind = "local"
     """"local" runs jobs as processes; "slurm" is a real Slurm of the sandbox's own, for which it must run as root."""
     job_start_seconds: float = 0.2
     """With the local scheduler."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import trio
 
@@ -16,12 +17,18 @@ from f7tfs.sandbox.coreutils.transfer import Mover
 from f7tfs.sandbox.faults import Calls, Faults
 from f7tfs.sandbox.identity import Identity
 from f7tfs.sandbox.jobs.local import LocalScheduler
-from f7tfs.sandbox.jobs.model import Scheduler
+from f7tfs.sandbox.jobs.model import BatchRequest, Scheduler, SlurmRefused, Work
 from f7tfs.sandbox.objectstore.client import ObjectStore
 from f7tfs.sandbox.root import Root
 from f7tfs.sandbox.settings import SandboxSettings
 from f7tfs.sandbox.slurm.scheduler import SlurmScheduler
-from f7tfs.sandbox.tokens import Tokens
+from f7tfs.sandbox.tokens import Checked, Tokens, TokenState
+
+REFUSED = (
+    "sbatch: error: QOSMaxSubmitJobPerUserLimit\n"
+    "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
+    "(job submit limit, user's size and/or time limits)\n"
+)
 
 
 class TooManySessions(Exception):
@@ -57,7 +64,7 @@ class Site:
         self.scheduler: Scheduler = (
             SlurmScheduler(settings, nursery)
             if settings.scheduler == "slurm"
-            else LocalScheduler(settings, self.root, nursery)
+            else LocalScheduler(settings, self.root, nursery, lambda: self.faults.hold_jobs)
         )
         self.store = ObjectStore(settings, settings.client_secret)
         self._sessions = 0
@@ -67,6 +74,23 @@ class Site:
         self.scheduler.close()
         self.store.close()
         self.root.close()
+
+    def check_token(self, authorization: str | None) -> Checked:
+        """What the token of a call is worth."""
+        checked = self.tokens.check(authorization)
+        if checked.state is TokenState.VALID and self.faults.take("expired_tokens"):
+            return replace(checked, state=TokenState.EXPIRED)
+        return checked
+
+    async def submit(self, request: BatchRequest, work: Work | None = None) -> str:
+        """Queue a job; returns its id. Raises SlurmRefused."""
+        if self.faults.take("refuse_jobs"):
+            raise SlurmRefused(1, REFUSED)
+        return await self.scheduler.submit(request, work)
+
+    async def staging(self) -> None:
+        """What a slow object store adds to a transfer."""
+        await trio.sleep(self.faults.staging_delay)
 
     @contextmanager
     def session(self) -> Iterator[None]:

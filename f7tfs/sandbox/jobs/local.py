@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import trio
 
@@ -20,15 +20,20 @@ from f7tfs.sandbox.settings import SandboxSettings
 CANNOT_START = 53
 """The signal field of a job whose working directory or output cannot be opened."""
 KILL_AFTER_SECONDS = 2.0
+HELD_POLL_SECONDS = 0.05
 
 
 class LocalScheduler:
     """Implements `model.Scheduler`."""
 
-    def __init__(self, settings: SandboxSettings, root: Root, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, settings: SandboxSettings, root: Root, nursery: trio.Nursery, held: Callable[[], bool]
+    ) -> None:
+        """`held` tells whether jobs are to stay PENDING."""
         self._settings = settings
         self._root = root
         self._nursery = nursery
+        self._held = held
         self._jobs: dict[str, JobRecord] = {}
         self._scopes: dict[str, trio.CancelScope] = {}
         self._spool = Spool(root.directory)
@@ -130,6 +135,8 @@ class LocalScheduler:
         with trio.CancelScope() as scope:
             self._scopes[job.job_id] = scope
             await trio.sleep(self._settings.job_start_seconds)
+            while self._held():  # noqa: ASYNC110 - faults are replaced as a whole; nobody would set an event
+                await trio.sleep(HELD_POLL_SECONDS)
             job.started = time.time()
             job.state = job.step_state = "RUNNING"
             with trio.move_on_after(job.limit) as limit:

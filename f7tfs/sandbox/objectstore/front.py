@@ -56,6 +56,8 @@ class Front:
                 f"{rule.status} Fault", [("Content-Type", rule.content_type), ("Content-Length", str(len(rule.body)))]
             )
             return [rule.body.encode()]
+        if rule.truncate is not None:
+            return _cut_after(self._serve(environ, start), rule.truncate, environ["werkzeug.socket"])
         if rule.drop == "after":
             for _ in self._serve(environ, lambda *_: None):
                 pass
@@ -202,6 +204,15 @@ class Front:
 def _set_body(environ: Environ, body: bytes) -> None:
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
+
+
+def _cut_after(body: Iterable[bytes], size: int, connection: socket.socket) -> Iterable[bytes]:
+    for chunk in body:
+        yield chunk[:size]
+        size -= len(chunk)
+        if size <= 0:
+            break
+    connection.shutdown(socket.SHUT_RDWR)
 
 
 def _drain(environ: Environ) -> None:

@@ -22,7 +22,7 @@ from f7tfs.sandbox.jobs.model import BatchRequest, JobOutput, JobRecord, SlurmRe
 from f7tfs.sandbox.site import Site
 from f7tfs.sandbox.v1.envelope import ApiError, endpoint, run_command
 from f7tfs.sandbox.v1.parameters import check_machine, flag, form_values, path_of
-from f7tfs.sandbox.v1.tasks import Task, Tasks, created
+from f7tfs.sandbox.v1.tasks import Task, Tasks, created, held
 from f7tfs.sandbox.v1.utilities import archive_kind
 
 TAIL_BYTES = 1000
@@ -49,6 +49,7 @@ class Compute:
 
     async def _later(self, task: Task, work: Answer) -> None:
         """Finish a task with what the work gives, or with what Slurm said."""
+        await held(self._site, task)
         try:
             data = await work()
         except SlurmRefused as error:
@@ -97,8 +98,7 @@ class Compute:
         return {"result": "Job submitted", **self._files(job)}
 
     async def _submitted(self, request: BatchRequest, work: Work | None = None) -> JobRecord:
-        scheduler = self._site.scheduler
-        return (await scheduler.find(await scheduler.submit(request, work)))[0]
+        return (await self._site.scheduler.find(await self._site.submit(request, work)))[0]
 
     def _files(self, job: JobRecord) -> dict[str, str]:
         return {

@@ -22,11 +22,12 @@ def check_machine(site: Site, request: Request, operation: str, *, plural: bool 
     machine = request.headers.get("x-machine-name")
     if machine is None:
         raise ApiError(400, {"description": "No machine name given"})
-    if machine != site.settings.system:
+    down = machine in site.settings.down_systems or site.faults.unhealthy
+    if machine != site.settings.system and machine not in site.settings.down_systems:
         text = "Machine does not exists" if plural else "Machine does not exist"
         name = "X-Machine-Does-Not-Exists" if plural else "X-Machine-Does-Not-Exist"
         raise refused(operation, text, {name: text})
-    if site.faults.unhealthy:
+    if down:
         raise refused(operation, "Connection refused", {"X-Error": "Connection refused"})
     if request.state.user != site.settings.user:
         text = "Authentication failed: transport shut down or saw EOF"

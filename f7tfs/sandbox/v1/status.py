@@ -14,22 +14,23 @@ from f7tfs.sandbox.v1.envelope import ApiError, answer, endpoint
 SERVICES = ("certificator", "compute", "reservations", "status", "storage", "tasks", "utilities")
 
 
-def _system(site: Site) -> dict[str, str]:
-    name = site.settings.system
-    if site.faults.unhealthy:
+def _system(site: Site, name: str) -> dict[str, str]:
+    if site.faults.unhealthy or name != site.settings.system:
         return {"system": name, "status": "not available", "description": "System does not accept connections"}
     return {"system": name, "status": "available", "description": "System ready"}
 
 
 async def systems(site: Site, request: Request) -> Response:
     del request
-    return answer({"description": "List of systems with status and description.", "out": [_system(site)]})
+    found = [_system(site, name) for name in (*site.settings.down_systems, site.settings.system)]
+    return answer({"description": "List of systems with status and description.", "out": found})
 
 
 async def system(site: Site, request: Request) -> Response:
-    if request.path_params["name"] != site.settings.system:
+    name = request.path_params["name"]
+    if name not in {site.settings.system, *site.settings.down_systems}:
         raise ApiError(404, {"description": "System does not exists."})
-    return answer({"description": "System information", "out": _system(site)})
+    return answer({"description": "System information", "out": _system(site, name)})
 
 
 def _service(name: str) -> dict[str, str]:
@@ -84,6 +85,7 @@ async def parameters(site: Site, request: Request) -> Response:
     del request
     settings = site.settings
     mounted = [{"mounted": [f.path for f in settings.file_systems], "system": settings.system}]
+    mounted += [{"mounted": [settings.file_systems[0].path], "system": name} for name in settings.down_systems]
     megabytes = f"{settings.max_ops_file_size / 2**20:g}"
     out = {
         "compute": [

@@ -17,7 +17,7 @@ from f7tfs.sandbox.root import WRITE, failed
 from f7tfs.sandbox.site import Site
 from f7tfs.sandbox.v1.envelope import DENIED, ApiError, answer, endpoint
 from f7tfs.sandbox.v1.parameters import check_machine, form_values, path_of
-from f7tfs.sandbox.v1.tasks import Task, Tasks, created
+from f7tfs.sandbox.v1.tasks import Task, Tasks, created, held
 
 BAD_FOR_CURL = frozenset(" ,$")
 """Characters of a path that curl's -F, or the shell before it, does not take literally."""
@@ -29,6 +29,10 @@ class Storage:
     def __init__(self, site: Site, tasks: Tasks) -> None:
         self._site = site
         self._tasks = tasks
+
+    async def _set(self, task: Task, status: str, data: Any) -> None:
+        self._tasks.update(task, status, data)
+        await held(self._site, task)
 
     # -- cluster to store ------------------------------------------------------------------------
 
@@ -47,7 +51,9 @@ class Storage:
         site, name = self._site, path.rstrip("/").rsplit("/", 1)[-1]
         data: dict[str, Any] = {"source": path, "system_name": site.settings.system}
         task.key = f"{task.task_id}/{name}"
-        self._tasks.update(task, "116", data)
+        await held(site, task)
+        await self._set(task, "116", data)
+        await site.staging()
         try:
             await self._put(path, task.key)
         except OSError as error:
@@ -97,10 +103,11 @@ class Storage:
             "user": site.settings.user,
         }
         waiting = "Waiting for Presigned URL to upload file to staging area (Amazon S3 - Signature v4)"
-        self._tasks.update(task, "110", {**base, "status": "110", "msg": waiting})
+        await held(site, task)
+        await self._set(task, "110", {**base, "status": "110", "msg": waiting})
         url, fields = await site.store.presign_post(task.key)
         asked = {**base, "status": "111", "msg": _form(url, fields, source)}
-        self._tasks.update(task, "111", asked)
+        await self._set(task, "111", asked)
         while task.status != "302":
             await trio.sleep(site.settings.ingest_poll_seconds)
             if not await site.store.exists(task.key):
@@ -112,13 +119,14 @@ class Storage:
     async def _ingest(self, task: Task, path: str, asked: dict[str, Any], base: dict[str, str]) -> bool:
         """One attempt to bring the object to its target, in place. There is no end to them until one succeeds."""
         site = self._site
-        self._tasks.update(task, "112", asked)
+        await self._set(task, "112", asked)
         short = {name: base[name] for name in ("source", "target", "system_name", "system_addr")}
-        self._tasks.update(task, "113", short)
+        await self._set(task, "113", short)
+        await site.staging()
         try:
             await self._get(task.key, path)
         except OSError:
-            self._tasks.update(task, "115", asked)
+            await self._set(task, "115", {**asked, "status": "115"})
             return False
         self._tasks.update(task, "114", short)
         await site.store.delete(task.key)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import trio
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from f7tfs.sandbox.site import Site
 from f7tfs.sandbox.v1.envelope import ApiError, answer, endpoint
 
+HELD_POLL_SECONDS = 0.02
 DESCRIPTIONS = {
     "100": "Queued",
     "110": "Waiting for Form URL from Object Storage to be retrieved",
@@ -90,6 +92,12 @@ class Tasks:
         if task.status == "302":
             return
         task.status, task.data, task.updated = status, data, self._now()
+
+
+async def held(site: Site, task: Task) -> None:
+    """Wait while tasks are to stay at the status that this one has."""
+    while site.faults.hold_tasks == task.status:  # noqa: ASYNC110 - as in jobs/local.py
+        await trio.sleep(HELD_POLL_SECONDS)
 
 
 def created(task: Task, status: int = 201, *, with_url: bool = True) -> Response:

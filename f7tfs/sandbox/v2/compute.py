@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from f7tfs.sandbox.coreutils.failure import CommandFailed, CommandStalled, CommandTimedOut
-from f7tfs.sandbox.jobs.model import BatchRequest, JobRecord, SlurmRefused
+from f7tfs.sandbox.jobs.model import BatchRequest, JobRecord, SlurmRefused, UnknownJob
 from f7tfs.sandbox.site import Site
-from f7tfs.sandbox.v2.envelope import endpoint, invalid, no_content, run_command, success
+from f7tfs.sandbox.v2.envelope import crash, endpoint, invalid, no_content, run_command, success
 from f7tfs.sandbox.v2.parameters import json_body, required
 
 PRIORITY = 4294901705
@@ -97,6 +97,8 @@ async def _script(site: Site, job: dict[str, Any]) -> tuple[str, str | None]:
 
 
 async def submit(site: Site, request: Request) -> Response:
+    if site.faults.take("connection_lost"):
+        raise crash(111, "Connection refused")
     body = await json_body(request)
     job = body.get("job")
     if not isinstance(job, dict):
@@ -115,7 +117,7 @@ async def submit(site: Site, request: Request) -> Response:
         environment=_environment(job.get("env", {"F7T_version": "v2.0.0"})),
         script_path=path,
     )
-    return success({"jobId": await site.scheduler.submit(wanted)}, 201)
+    return success({"jobId": await site.submit(wanted)}, 201)
 
 
 async def jobs(site: Site, request: Request) -> Response:
@@ -135,8 +137,21 @@ def _id(request: Request) -> str:
     return job_id
 
 
+LAGGING = {"name": "allocation", "partition": "", "workingDirectory": "", "group": "root", "priority": 0}
+"""What differs while slurmdbd has not caught up with slurmctld."""
+
+
+def _lagging(job: dict[str, Any]) -> dict[str, Any]:
+    return {**job, **LAGGING, "time": {**job["time"], "limit": None}}
+
+
 async def job_info(site: Site, request: Request) -> Response:
-    return success({"jobs": [job_json(site, job) for job in await site.scheduler.find(_id(request))]})
+    found = [job_json(site, job) for job in await site.scheduler.find(_id(request))]
+    if site.faults.take("jobs_unseen"):
+        raise UnknownJob
+    if site.faults.take("jobs_lagging"):
+        found = [_lagging(job) for job in found]
+    return success({"jobs": found})
 
 
 async def metadata(site: Site, request: Request) -> Response:

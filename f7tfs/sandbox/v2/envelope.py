@@ -56,9 +56,9 @@ def crash(*args: object) -> ApiError:
     return ApiError(500, repr(args), crash=True)
 
 
-def invalid(location: str, name: str, message: str, given: object = None) -> ApiError:
+def invalid(location: str, name: str, message: str, given: object = None, kind: str = "value_error") -> ApiError:
     """A validation error: 400, not 422."""
-    detail = {"type": "value_error", "loc": (location, name), "msg": message.lower(), "input": given}
+    detail = {"type": kind, "loc": (location, name), "msg": message.lower(), "input": given}
     fields = {"fields": [{"location": location, "name": name, "message": message}]}
     return ApiError(400, f"1 validation error:\n  {detail}", "validation", fields)
 
@@ -126,7 +126,7 @@ def endpoint(site: Site, handler: Handler) -> Callable[[Request], Awaitable[Resp
     """A route: checks the token, runs the handler, and turns what it raises into v2's errors."""
 
     async def run(request: Request) -> Response:
-        checked = site.tokens.check(request.headers.get("authorization"))
+        checked = site.check_token(request.headers.get("authorization"))
         if checked.state is not TokenState.VALID:
             message = TOKEN_MESSAGES[checked.state].format(left=site.settings.minimum_token_seconds)
             missing = checked.state is TokenState.MISSING
@@ -154,6 +154,9 @@ def _check_system(site: Site, request: Request, user: str) -> None:
     name = request.path_params.get("system")
     if name is None:
         return
+    down = {other.lower(): other for other in site.settings.down_systems}
+    if name in down:
+        raise ApiError(503, f"The ssh service for the requested system ({down[name]}) is unhealthy.")
     if name != site.settings.system.lower():
         raise ApiError(404, "System not found")
     if user != site.settings.user:

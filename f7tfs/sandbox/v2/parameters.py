@@ -24,7 +24,7 @@ def query_bool(request: Request, name: str) -> bool:
         return True
     if value in FALSE:
         return False
-    raise invalid("query", name, "Input should be a valid boolean, unable to interpret input", value)
+    raise invalid("query", name, "Input should be a valid boolean, unable to interpret input", value, "bool_parsing")
 
 
 def query_int(request: Request, name: str) -> int | None:
@@ -35,7 +35,7 @@ def query_int(request: Request, name: str) -> int | None:
         return int(value)
     except ValueError:
         text = "Input should be a valid integer, unable to parse string as an integer"
-        raise invalid("query", name, text, value) from None
+        raise invalid("query", name, text, value, "int_parsing") from None
 
 
 def camel_keys(value: Any) -> Any:

@@ -64,6 +64,7 @@ def download_work(site: Site, path: str, key: str) -> Work:
                 return UPLOAD_FAILED
             if site.faults.take("wrong_content"):
                 size //= 2
+            await site.staging()
             await site.store.put(key, Bounded(source, size))  # type: ignore[arg-type]  # boto3 only reads
         output.out.append("Multipart file upload successfully completed")
         return 0
@@ -104,6 +105,7 @@ def upload_work(site: Site, path: str, key: str) -> Work:
         if await trio.to_thread.run_sync(_is_directory, site, target):
             return IS_DIRECTORY
         await wait_for_object(site, key)
+        await site.staging()
         if site.faults.take("fail_transfers"):
             output.err.append("curl: (22) The requested URL returned error: 503")
         else:

@@ -20,12 +20,15 @@ def _now() -> str:
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _health(site: Site) -> list[dict[str, Any]]:
-    healthy = not site.faults.unhealthy
+def _health(site: Site, *, healthy: bool) -> list[dict[str, Any]]:
     refused = None if healthy else "[Errno 111] Connection refused"
     checked = _now()
     base = {"lastChecked": checked, "latency": 0.01, "healthy": healthy, "message": refused}
-    ping = str([{"mode": "primary", "hostname": "localhost", "pinged": "UP"}]) if healthy else refused
+    ping = (
+        str([{"mode": "primary", "hostname": "localhost", "pinged": "UP"}])
+        if healthy
+        else f"ConnectionRefusedError: {refused}"
+    )
     return [
         {"serviceType": "scheduler", **base, "message": ping},
         {"serviceType": "ssh", **base},
@@ -64,6 +67,12 @@ def _data_operation(site: Site) -> dict[str, Any]:
 
 async def systems(site: Site, request: Request) -> Response:
     del request
+    found = [_system(site, site.settings.system, healthy=not site.faults.unhealthy)]
+    found += [_system(site, name, healthy=False) for name in site.settings.down_systems]
+    return success({"systems": found})
+
+
+def _system(site: Site, name: str, *, healthy: bool) -> dict[str, Any]:
     settings = site.settings
     timeout = {
         "connection": 5,
@@ -72,8 +81,8 @@ async def systems(site: Site, request: Request) -> Response:
         "idleTimeout": 60,
         "keepAlive": 5,
     }
-    system = {
-        "name": settings.system,
+    return {
+        "name": name,
         "ssh": {
             "host": "127.0.0.1",
             "port": 22,
@@ -90,7 +99,7 @@ async def systems(site: Site, request: Request) -> Response:
             "apiVersion": None,
             "timeout": 10,
         },
-        "servicesHealth": _health(site),
+        "servicesHealth": _health(site, healthy=healthy),
         "probing": {
             "services": {
                 "ssh": {"timeout": 5},
@@ -107,7 +116,6 @@ async def systems(site: Site, request: Request) -> Response:
         ],
         "dataOperation": _data_operation(site),
     }
-    return success({"systems": [system]})
 
 
 async def userinfo(site: Site, request: Request) -> Response:

@@ -56,7 +56,7 @@ async def submit(site: Site, account: str | None, command: str, work: Work) -> d
         error=err,
         seconds=JOB_SECONDS,
     )
-    job_id = await site.scheduler.submit(request, work)
+    job_id = await site.submit(request, work)
     logs = {"outputLog": out, "errorLog": err}
     return {"jobId": job_id, "system": site.settings.system, "workingDirectory": home, "logs": logs}
 
