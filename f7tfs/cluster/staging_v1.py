@@ -24,7 +24,7 @@ from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v1, is_plain
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
-from f7tfs.cluster.storage import EARLY, Meter, check_source, check_target, translated_storage
+from f7tfs.cluster.storage import EARLY, Meter, check_source, check_target, size_of_copy, translated_storage
 from f7tfs.cluster.tasks_v1 import FORM_READY, STAGED, UPLOADED, TasksV1
 from f7tfs.cluster.translate import translated
 from f7tfs.firecrest.client_v1 import FirecrestV1
@@ -89,8 +89,7 @@ class StagingV1:
         bound = self._tasks.patience.transfer(size)
         task = await self._tasks.until(task_id, frozenset({STAGED}), bound, f"staging {path}")
         url = url_of(task)
-        with translated_storage():
-            found = await self._storage.size(url)
+        found = await size_of_copy(self._storage, url)
         if found != size:
             await self.release(StagedObject(path, url, size, 0.0, task_id))
             raise Unavailable(f"{path}: it changed while it was staged ({found} bytes instead of {size})")

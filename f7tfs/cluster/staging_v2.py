@@ -24,7 +24,7 @@ from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v2_job, is_plain
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
-from f7tfs.cluster.storage import EARLY, Meter, check_source, check_target, translated_storage
+from f7tfs.cluster.storage import EARLY, Meter, check_source, check_target, size_of_copy, translated_storage
 from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage, Part
@@ -100,8 +100,7 @@ class StagingV2:
 
         async def is_there() -> bool:
             nonlocal found
-            with translated_storage():
-                found = await self._storage.size(url)
+            found = await size_of_copy(self._storage, url)
             return found is not None
 
         async with self._jobs.given_up(job):

@@ -62,6 +62,15 @@ async def fetch(
         await storage.fetch(staged.url, start, min(stop, staged.size), sink)
 
 
+async def size_of_copy(storage: ObjectStorage, url: str) -> int | None:
+    """The size of what is being staged, None while it is not there. A refusal says nothing about the file itself."""
+    try:
+        with translated_storage():
+            return await storage.size(url)
+    except NotFound as error:
+        raise Unavailable(f"the staged copy cannot be read: {error}") from error
+
+
 def check_source(path: str, found: Stat) -> None:
     """Refuse what neither version stages right."""
     if found.kind is Kind.DIRECTORY:

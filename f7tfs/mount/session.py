@@ -26,6 +26,8 @@ from f7tfs.mount.control import Command, ControlServer, Progress
 from f7tfs.mount.unmount import unmount
 
 _log = logging.getLogger(__name__)
+_LETTING_GO_SECONDS = 5.0
+"""So long the kernel may take to end the connection of what was unmounted."""
 
 
 class MountedFilesystem(Protocol):
@@ -169,6 +171,10 @@ class Session:
             # It stays mounted.
             self._drain_until = before
             raise
+        with trio.move_on_after(_LETTING_GO_SECONDS):
+            await self._unmounted.wait()
+        # A copy of the mount in another mount namespace (a container's) would keep the kernel's connection for ever.
+        self._serving.cancel()
         await self._ended.wait()
         return {**self._about, "left": self._left}
 

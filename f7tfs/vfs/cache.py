@@ -14,6 +14,9 @@ class ContentCache:
     def __init__(self, store: ContentStore) -> None:
         self.store = store
         self.on_dropped: Callable[[Content], None] = lambda _content: None
+        """Told of a content that is of no use any more: the file is another one now, or gone."""
+        self.on_idle: Callable[[Content], None] = lambda _content: None
+        """Told of a content that nobody has open any more."""
 
     def content(self, node: File) -> Content:
         """The content of a file, made if there is none."""
@@ -67,6 +70,7 @@ class ContentCache:
         if node.handles or node.content is None:
             return
         node.content.release()
+        self.on_idle(node.content)
         self.idle(node)
 
     def idle(self, node: File) -> None:
@@ -84,7 +88,7 @@ class ContentCache:
     def _evicted(self, node: File, content: Content) -> None:
         if node.content is content:
             node.content = None
-        self.on_dropped(content)
+        self.on_idle(content)
 
     async def thaw(self, node: File) -> Content:
         """A content that may be written: a copy of the present one while that is being sent."""

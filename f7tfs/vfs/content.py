@@ -95,6 +95,11 @@ class Content:
             self.present.add(self.size, size)
         self.size = size
 
+    def resize(self, size: int) -> None:
+        """The file on the cluster turns out to be of another size: what it has more is not present."""
+        self.present.cut(size)
+        self.size = size
+
     async def sync(self) -> None:
         """fsync the cache file."""
         with self.descriptor() as fd:

@@ -74,6 +74,8 @@ class Files:
             except BaseException:
                 self._cache.closed(node)
                 raise
+        if not writes:
+            self._reader.opened(node)
         return Handle(inode=node, flags=flags, pid=pid)
 
     def keeps_pages(self, node: File) -> bool:
@@ -88,7 +90,7 @@ class Files:
     async def read(self, handle: Handle, offset: int, length: int) -> bytes:
         node = _file(handle)
         content = self._cache.content(node)
-        await self._reader.ensure(node, content, offset, offset + length)
+        await self._reader.ensure(handle, node, content, offset, offset + length)
         return content.read(offset, length)
 
     async def write(self, handle: Handle, offset: int, data: bytes) -> int:

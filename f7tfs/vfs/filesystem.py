@@ -32,6 +32,7 @@ from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.recovery import recover
 from f7tfs.vfs.reintegration import DrainProgress, Reintegration
 from f7tfs.vfs.sender import Sender
+from f7tfs.vfs.transfers import Transfers
 from f7tfs.vfs.virtual import (
     VirtualDirectory,
     VirtualFile,
@@ -86,7 +87,8 @@ class Filesystem:
         self.metadata.on_changed = self._cache.drop
         self._walker = Walker(cluster, self.metadata, enabled=options.bulk)
         bundles = Bundles(cluster, self._cache, self.metadata, nursery, options.state_directory, enabled=options.bulk)
-        self._reader = Reader(cluster, self._cache, nursery, bundles)
+        self.transfers = Transfers()
+        self._reader = Reader(cluster, self._cache, self.transfers, bundles, nursery, options)
         sender = Sender(cluster, options.state_directory)
         self.reintegration = Reintegration(sender, journal, self.metadata, self._cache, self._reachability, options)
         self.files = Files(self.metadata, self._cache, self._reader, self.reintegration)

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from f7tfs.cluster.errors import NotFound
 from f7tfs.vfs.nodes import Inode
+from f7tfs.vfs.sequence import Sequence
 
 HandleType = TypeVar("HandleType", bound="Handle")
 
@@ -19,6 +20,8 @@ class Handle:
     inode: Inode
     flags: int = 0
     pid: int = 0
+    sequence: Sequence = field(default_factory=Sequence)
+    """How it is read, for large files."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

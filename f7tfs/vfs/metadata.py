@@ -136,7 +136,10 @@ class Metadata:
 
     def expire(self, directory: Directory) -> None:
         """Ask again the next time."""
-        directory.listed = min(directory.listed, trio.current_time() - self._timeout)
+        before = trio.current_time() - self._timeout
+        directory.listed = min(directory.listed, before)
+        for child in directory.children.values():
+            child.seen = min(child.seen, before)
         directory.unlistable_until = float("-inf")
 
     async def lookup(self, parent: Directory, name: str) -> Node:

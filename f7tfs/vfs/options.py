@@ -21,6 +21,8 @@ class VfsOptions:
     """No operation but one that waits for a staged transfer takes longer."""
     staging_deadline: float = 1800.0
     """How long a read waits for a file to be staged."""
+    streams: int = 8
+    """So many ranges of staged files are fetched at once."""
     write_mode: WriteMode = "auto"
     temporary_seconds: float = 2.0
     """How long a closed file with a temporary's name waits for its rename or removal."""

@@ -167,6 +167,22 @@ def test_a_drain_has_an_end(socket: Path) -> None:
     run(test)
 
 
+def test_umount_ends_where_a_mount_namespace_has_a_copy_of_the_mount(
+    socket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the kernel does not hang up."""
+
+    async def test() -> None:
+        async with running(socket, Double()) as session:
+            monkeypatch.setattr(module, "unmount", lambda *_, **__: None)
+            monkeypatch.setattr(module, "_LETTING_GO_SECONDS", 0.1)
+            assert (await session.ask("unmount"))["left"] == 0
+            assert not session.unmounted_outside.is_set()
+            await session.ended.wait()
+
+    run(test)
+
+
 def test_umount_drains_with_progress_then_unmounts(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unmounts: list[bool] = []
     told: list[tuple[int, int]] = []

@@ -1,0 +1,51 @@
+"""How far ahead of a reader to fetch. Pure."""
+
+from __future__ import annotations
+
+BLOCK = 64 * 2**10
+"""What is fetched begins and ends at multiples of this."""
+RUN = 4 * 2**20
+"""One request fetches at most so much."""
+FIRST = 256 * 2**10
+"""Who has read less than this in order is not ahead of anything."""
+MOST = 64 * 2**20
+NEAR = 512 * 2**10
+"""Requests of one sequential reader come in any order within so many bytes: the kernel sends several at once."""
+
+
+class Sequence:
+    """Watches the reads of one open file."""
+
+    __slots__ = ("_asked", "_begun", "_next")
+
+    def __init__(self) -> None:
+        self._begun = self._next = self._asked = 0
+
+    def ahead(self, start: int, stop: int) -> int:
+        """How many bytes beyond `stop` to ask for now: as many as were read in order, up to a bound.
+
+        So a header is fetched alone, and one who jumps about costs at most twice what he reads.
+        """
+        if not self._next - NEAR <= start <= self._next + NEAR:
+            self._begun, self._next, self._asked = start, start, 0
+        self._next = max(self._next, stop)
+        ahead = min(self._next - self._begun, MOST)
+        if ahead < FIRST or self._asked - stop > ahead // 2:
+            return 0
+        self._asked = stop + ahead
+        return ahead
+
+
+def runs(missing: list[tuple[int, int]], taken: set[int], size: int) -> list[tuple[int, int]]:
+    """What to ask for: the blocks that hold the `missing` ranges and are not `taken`, joined up to RUN bytes each."""
+    wanted: list[int] = []
+    for start, stop in missing:
+        wanted += [block for block in range(start // BLOCK, -(-stop // BLOCK)) if block not in taken]
+    found: list[tuple[int, int]] = []
+    for block in dict.fromkeys(wanted):
+        start, stop = block * BLOCK, min((block + 1) * BLOCK, size)
+        if found and found[-1][1] == start and stop - found[-1][0] <= RUN:
+            found[-1] = (found[-1][0], stop)
+        else:
+            found.append((start, stop))
+    return found

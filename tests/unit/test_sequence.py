@@ -1,0 +1,65 @@
+"""How much is fetched for whom."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from f7tfs.vfs.extents import Extents
+from f7tfs.vfs.sequence import BLOCK, MOST, RUN, Sequence, runs
+
+KIB = 1024
+
+
+def test_who_reads_a_header_gets_a_header() -> None:
+    assert Sequence().ahead(0, 128 * KIB) == 0
+
+
+def test_who_goes_on_reading_gets_more_and_more_up_to_a_bound() -> None:
+    sequence, at, asked = Sequence(), 0, []
+    while at < 400 * RUN:
+        asked.append(sequence.ahead(at, at + 128 * KIB))
+        at += 128 * KIB
+    some = [ahead for ahead in asked if ahead]
+    assert some == sorted(some)
+    assert some[-1] == MOST
+    assert all(ahead <= (index + 1) * 128 * KIB for index, ahead in enumerate(asked))
+    # Once the most is asked for, half of it is read before there is a new order.
+    assert len([ahead for ahead in asked[-1000:] if ahead]) <= 1000 * 128 * KIB // (MOST // 2) + 1
+
+
+def test_who_jumps_gets_only_what_is_asked_for() -> None:
+    sequence = Sequence()
+    assert [sequence.ahead(at * RUN, at * RUN + 4096) for at in (7, 3, 90, 12, 13, 400)] == [0] * 6
+
+
+def test_requests_that_the_kernel_sends_at_once_may_come_in_any_order() -> None:
+    sequence, step = Sequence(), 128 * KIB
+    order = [0, 1, 2, 3, 5, 4, 6, 8, 7, 9, 10, 11]
+    covered = 0
+    for index in order:
+        ahead = sequence.ahead(index * step, (index + 1) * step)
+        covered = max(covered, (index + 1) * step + ahead)
+    assert covered > 16 * step
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.integers(1, 60)), max_size=8),
+    st.sets(st.integers(0, 300), max_size=30),
+    st.integers(1, 300 * BLOCK),
+)
+def test_orders_cover_what_is_missing_and_nothing_twice(
+    present: list[tuple[int, int]], taken: set[int], size: int
+) -> None:
+    extents = Extents()
+    for start, length in present:
+        extents.add(start * BLOCK, (start + length) * BLOCK)
+    missing = extents.missing(0, size)
+    found = runs(missing, taken, size)
+    blocks = [block for start, stop in found for block in range(start // BLOCK, -(-stop // BLOCK))]
+    assert len(blocks) == len(set(blocks))
+    assert not taken & set(blocks)
+    assert all(0 < stop - start <= RUN and stop <= size for start, stop in found)
+    for start, stop in missing:
+        wanted = set(range(start // BLOCK, -(-stop // BLOCK))) - taken
+        assert wanted <= set(blocks)
