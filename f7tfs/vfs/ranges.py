@@ -108,6 +108,8 @@ class Ranges:
             else:
                 # It failed in the background: fetch it here, so that the reader gets the error.
                 await self._fetch_or_restage(node, content, stream, start, stop)
+                if not content.present.covers(start, min(stop, content.size)):
+                    raise Unavailable(f"{node.path}: its staged copy lacks bytes {start} to {stop}")
 
     def forget(self, content: Content) -> None:
         """The content is of no use any more, and nor is its copy."""

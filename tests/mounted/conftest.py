@@ -53,7 +53,24 @@ class Mount:
     def f7tfs(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line."""
         command = [*self.prefix, sys.executable, "-m", "f7tfs", *arguments]
-        return subprocess.run(command, env=self.env(), capture_output=True, text=True, timeout=PATIENCE, check=False)
+        try:
+            return subprocess.run(
+                command, env=self.env(), capture_output=True, text=True, timeout=PATIENCE, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"{error}\n{self.stuck()}") from error
+
+    def stuck(self) -> str:
+        """Where the daemons of this mount are, and the end of the log: for a test that waited in vain."""
+        told = []
+        for process in self.daemons():
+            for task in Path(f"/proc/{process}/task").iterdir():
+                with contextlib.suppress(OSError):
+                    told.append(f"{process} {(task / 'comm').read_text().strip()}: {(task / 'wchan').read_text()}")
+            if b"umount" not in Path(f"/proc/{process}/cmdline").read_bytes():
+                os.kill(process, signal.SIGUSR1)  # its stacks go into its log
+        time.sleep(1)
+        return "\n".join([*told, self.log()[-8000:]])
 
     def mount(self) -> None:
         (self.state / "run").mkdir(mode=0o700, exist_ok=True)
@@ -67,7 +84,7 @@ class Mount:
     def abandon(self) -> None:
         """Whatever state it is in, it is gone after this."""
         if os.path.ismount(self.path) or self.stale():
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(AssertionError):
                 self.f7tfs("umount", "--wait", "5", str(self.path))
         for daemon in self.daemons():
             os.kill(daemon, signal.SIGKILL)
