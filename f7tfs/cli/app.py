@@ -9,12 +9,15 @@ from typing import Annotated
 import typer
 
 from f7tfs import __version__
+from f7tfs.cli.log import log
 from f7tfs.cli.login import login
 from f7tfs.cli.mount import mount
+from f7tfs.cli.mounts import mounts
 from f7tfs.cli.output import complain, show
 from f7tfs.cli.profiles import profiles
 from f7tfs.cli.refresh import refresh
 from f7tfs.cli.sandbox import sandbox
+from f7tfs.cli.service import service
 from f7tfs.cli.status import status
 from f7tfs.cli.sync import sync
 from f7tfs.cli.umount import umount
@@ -27,9 +30,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (login, mount, umount, status, sync, refresh, sandbox):
+for command in (login, mount, mounts, umount, status, log, sync, refresh, sandbox):
     app.command()(command)
 app.add_typer(profiles, name="profiles")
+app.add_typer(service, name="service")
 
 # typer raises it for a wrong call, and has no public name for it.
 _UsageError = typer.BadParameter.__bases__[0]

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 # A parser of our own: typer's looks at the path first, and a look at a stale mount fails, at a stuck one waits.
-Mountpoint = Annotated[Path, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="Where it is mounted.")]
 OneMountpoint = Annotated[
     Path | None,
     typer.Argument(parser=Path, metavar="MOUNTPOINT", help="Not needed where there is only one mount."),

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from f7tfs.cli.arguments import Mountpoint
-from f7tfs.cli.output import count, tell
+from f7tfs.cli.output import complain, count, tell
 from f7tfs.cli.progress import drain_progress
+from f7tfs.cli.status import running, stale
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mount_at
@@ -24,7 +24,10 @@ _END_SECONDS = 30.0
 
 
 def umount(
-    mountpoint: Mountpoint,
+    mountpoint: Annotated[
+        Path | None, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="Where it is mounted.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", "-a", help="All of yours, stale ones too.")] = False,
     lazy: Annotated[
         bool,
         typer.Option("--lazy", "-z", help="At once, even if in use; what was written is sent in the background."),
@@ -34,7 +37,30 @@ def umount(
     ] = None,
 ) -> None:
     """Wait until the cluster has every change, then unmount."""
-    place = find_mountpoint(mountpoint)
+    if every:
+        _all(lazy=lazy, wait=wait)
+    elif mountpoint is None:
+        raise MountError("no mount point is named", "f7tfs umount MOUNTPOINT, or --all; f7tfs mounts shows them")
+    else:
+        _one(find_mountpoint(mountpoint), lazy=lazy, wait=wait)
+
+
+def _all(*, lazy: bool, wait: float | None) -> None:
+    """One after the other; what goes wrong with one is told, and the others go on."""
+    places = [Path(str(each["mountpoint"])) for each in (*running(), *stale()) if "remote" in each]
+    failed = []
+    for place in places:
+        try:
+            _one(place, lazy=lazy, wait=wait)
+            tell(f"{place} is unmounted")
+        except MountError as error:
+            complain(str(error), error.cure)
+            failed.append(place)
+    if failed:
+        raise MountError(f"{count(len(failed), 'mount')} of {len(places)} did not end as it should", "see above")
+
+
+def _one(place: Path, *, lazy: bool, wait: float | None) -> None:
     try:
         with drain_progress() as progress:
             answer = ask(

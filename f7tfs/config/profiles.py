@@ -29,7 +29,9 @@ HINT = "f7tfs profiles lists them, f7tfs login makes one; a system is written SY
 
 
 def config_file() -> Path:
-    """Where the profiles are."""
+    """Where the profiles are; F7TFS_CONFIG names another file."""
+    if chosen := os.environ.get("F7TFS_CONFIG"):
+        return Path(chosen)
     return platformdirs.user_config_path("f7tfs") / "config.toml"
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -18,9 +19,13 @@ from f7tfs.mount.background import Report
 from f7tfs.mount.credentials import unlocked, use_network_settings
 from f7tfs.mount.daemon import run_mount
 from f7tfs.mount.failure import leaves, told
+from f7tfs.mount.notify import notify
 from f7tfs.mount.runtime import log_file
 
 _log = logging.getLogger(__name__)
+
+LEFT = 3
+"""The exit code of a mount that ended well, but with changes that are sent at the next one."""
 
 
 def run_in_foreground(settings: MountSettings, mountpoint: Path, ready_fd: int | None) -> int:
@@ -41,7 +46,7 @@ def run_in_foreground(settings: MountSettings, mountpoint: Path, ready_fd: int |
         use_network_settings(settings.proxy, settings.ca_file)
         settings = replace(settings, credentials=unlocked(settings.credentials))
         log.set_up(debug=settings.options.debug, file=file, secrets=_secrets(settings))
-        left = trio.run(run_mount, settings, mountpoint, report.ready)
+        left = trio.run(run_mount, settings, mountpoint, partial(_ready, report))
     except BaseException as error:  # noqa: BLE001 - the process ends here; whatever it was is told
         if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
             return 130
@@ -50,7 +55,13 @@ def run_in_foreground(settings: MountSettings, mountpoint: Path, ready_fd: int |
             raise failure from None
         report.failed(failure)
         return 1
-    return 1 if left else 0
+    notify(STOPPING="1")
+    return LEFT if left else 0
+
+
+def _ready(report: Report, remote: str) -> None:
+    report.ready(remote)
+    notify(READY="1", STATUS=f"{remote} is mounted")
 
 
 def _failure(error: BaseException, settings: MountSettings, file: Path | None) -> UserError:

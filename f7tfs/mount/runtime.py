@@ -56,6 +56,17 @@ def log_file(mountpoint: Path) -> Path:
     return log.log_file(key_of(mountpoint))
 
 
+def log_file_of(control_socket: Path) -> Path:
+    """Where the daemon with that control socket logs, or logged."""
+    return log.log_file(control_socket.name)
+
+
+def latest_log() -> Path | None:
+    """The log that was written to last."""
+    logs = list(log.log_file("").parent.glob("*.log"))
+    return max(logs, key=lambda file: file.stat().st_mtime, default=None)
+
+
 def private_directory(directory: Path) -> Path:
     """Make a directory that only its owner may enter. Raises MountError when it is, or may be, another's."""
     try:

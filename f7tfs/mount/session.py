@@ -15,6 +15,7 @@ import logging
 import math
 import posixpath
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -145,7 +146,12 @@ class Session:
 
     async def _status_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         del arguments, progress
-        return {**self._about, "mounted": not self._unmounted.is_set(), **self._filesystem.status()}
+        return {
+            **self._about,
+            "now": time.time(),
+            "mounted": not self._unmounted.is_set(),
+            **self._filesystem.status(),
+        }
 
     async def _drain_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         return {"left": await self._drain(_seconds(arguments, math.inf), progress)}

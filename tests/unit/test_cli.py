@@ -54,10 +54,22 @@ def test_the_version_is_told(home: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "f7tfs 0.1.0\n")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [(), ("login",), ("profiles",), ("mount",), ("umount",), ("status",), ("sync",), ("refresh",), ("sandbox",)],
-)
+COMMANDS = [
+    "login",
+    "profiles",
+    "service",
+    "mount",
+    "mounts",
+    "umount",
+    "status",
+    "log",
+    "sync",
+    "refresh",
+    "sandbox",
+]
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=" ".join)
 def test_every_command_explains_itself(home: Path, command: tuple[str, ...]) -> None:
     done = f7tfs(home, *command, "--help")
     assert done.returncode == 0

@@ -110,6 +110,7 @@ def test_status_tells_of_the_mount_and_of_the_file_system(socket: Path) -> None:
             assert stat.S_IMODE((await trio.Path(socket).stat()).st_mode) == 0o600
             assert is_listening(socket)
             answer = await session.ask("status")
+            assert answer.pop("now") > 0
             assert answer == {"pid": os.getpid(), "state_directory": "/state", "mounted": True, "changes_left": 3}
         assert not is_listening(socket)
         with pytest.raises(NoDaemon):

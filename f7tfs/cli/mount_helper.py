@@ -1,0 +1,115 @@
+"""`mount.f7tfs`: what mount(8) runs for `mount -t f7tfs` and for a line of /etc/fstab.
+
+mount.f7tfs SOURCE MOUNTPOINT [-sfnv] [-N NAMESPACE] [-t TYPE] [-o OPTIONS]
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from f7tfs.cli.app import run
+from f7tfs.cli.output import complain
+
+# What mount(8) and systemd say to each other, or the kernel does by itself: nothing for a FUSE daemon.
+_NOT_OURS = frozenset(
+    {"defaults", "auto", "noauto", "user", "nouser", "users", "owner", "nofail", "_netdev"}
+    | {"exec", "noexec", "suid", "nosuid", "dev", "nodev", "async", "sync", "dirsync", "silent", "loud"}
+    | {
+        "atime",
+        "noatime",
+        "diratime",
+        "nodiratime",
+        "relatime",
+        "norelatime",
+        "strictatime",
+        "lazytime",
+        "nolazytime",
+    }
+)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What mount(8) asks for."""
+
+    source: str = ""
+    mountpoint: str = ""
+    options: list[str] = field(default_factory=list)
+    profile: str = ""
+    config: str = ""
+    run_as: str = ""
+    fake: bool = False
+
+
+def main() -> None:
+    """Mount, and end with the exit code that mount(8) expects: 1 wrongly called, 32 not mounted."""
+    try:
+        wanted = parse(sys.argv[1:])
+        if wanted.fake:
+            sys.exit(0)
+        become(wanted.run_as)
+    except (ValueError, OSError) as error:
+        complain(str(error), "mount.f7tfs SOURCE MOUNTPOINT [-o OPTIONS]")
+        sys.exit(1)
+    if wanted.config:
+        os.environ["F7TFS_CONFIG"] = wanted.config
+    sys.argv = ["f7tfs", *arguments(wanted)]
+    sys.exit(32 if run() else 0)
+
+
+def parse(words: Sequence[str]) -> Wanted:
+    """Read the arguments. Raises ValueError."""
+    wanted, places, rest = Wanted(), [], iter(words)
+    for word in rest:
+        if word in ("-o", "-t", "-N"):
+            value = next(rest, "")
+            if word == "-o":
+                _take_options(wanted, value)
+        elif word.startswith("-") and set(word[1:]) <= set("sfnvrw"):
+            wanted.fake = wanted.fake or "f" in word
+            wanted.options += ["ro"] if "r" in word else []
+        elif word.startswith("-"):
+            raise ValueError(f"no such option: {word}")
+        else:
+            places.append(word)
+    if len(places) != 2:
+        raise ValueError("a source and a mount point are wanted")
+    wanted.source, wanted.mountpoint = places
+    return wanted
+
+
+def _take_options(wanted: Wanted, text: str) -> None:
+    for option in filter(None, text.split(",")):
+        name, _, value = option.partition("=")
+        if name in ("profile", "config", "run_as"):
+            setattr(wanted, name, value)
+        elif option not in _NOT_OURS and not name.startswith(("x-", "comment", "X-")):
+            wanted.options.append(option)
+
+
+def arguments(wanted: Wanted) -> list[str]:
+    """The command line that does it."""
+    words = ["mount", wanted.source, wanted.mountpoint]
+    if wanted.options:
+        words += ["-o", ",".join(wanted.options)]
+    return words + (["--profile", wanted.profile] if wanted.profile else [])
+
+
+def become(name: str) -> None:
+    """Go on as another user, whose profiles, journal and log are used. Raises ValueError, OSError."""
+    if not name:
+        return
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        raise ValueError(f"run_as={name}: no such user") from None
+    os.initgroups(name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"):
+        os.environ.pop(variable, None)
+    os.environ.update({"HOME": user.pw_dir, "USER": name, "LOGNAME": name})

@@ -1,0 +1,46 @@
+"""`f7tfs mounts`: what is mounted, a line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from f7tfs.cli.arguments import Json
+from f7tfs.cli.output import count, duration, show_json, show_table, size
+from f7tfs.cli.status import running, stale
+
+
+def mounts(as_json: Json = False) -> None:
+    """List the mounts, those too whose daemon has gone or is still sending."""
+    answers = [*running(), *stale()]
+    if as_json:
+        show_json([{"state": state_of(answer), **answer} for answer in answers])
+        return
+    show_table(
+        ("mount point", "remote", "state", "to be sent", "failed", "for"),
+        [_row(answer) for answer in answers],
+        empty="nothing is mounted",
+    )
+
+
+def state_of(answer: dict[str, Any]) -> str:
+    """One word: mounted, unreachable, unmounted (and still sending) or stale."""
+    if "problem" in answer:
+        return "stale" if "remote" in answer else "problem"
+    if not answer["mounted"]:
+        return "unmounted"
+    return "mounted" if answer["reachable"] else "unreachable"
+
+
+def _row(answer: dict[str, Any]) -> tuple[object, ...]:
+    state = state_of(answer)
+    if "problem" in answer:
+        return answer["mountpoint"], answer.get("remote", ""), state, "", "", answer["problem"]
+    left = answer["changes_left"]
+    return (
+        answer["mountpoint"],
+        answer["remote"],
+        state,
+        f"{count(left, 'change')}, {size(answer['bytes_left'])}" if left else "-",
+        len(answer["failed"]),
+        duration(answer["now"] - answer["since"]),
+    )

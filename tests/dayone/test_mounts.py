@@ -1,0 +1,278 @@
+"""Mounts in the life of a machine: listed, ended together, logged, from fstab, as a service."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from f7tfs.cli.mount_helper import arguments, parse
+from f7tfs.mount.mountpoint import is_stale
+from f7tfs.sandbox.process import SandboxProcess
+from tests.dayone.conftest import PATIENCE, User, log_in
+
+HELPER = Path(sys.executable).parent / "mount.f7tfs"
+
+
+def wait_until(condition: object, what: str) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.05)
+
+
+def test_mounts_are_listed_and_ended_together_the_stale_ones_too(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox)
+    one, two = user.directory("one"), user.directory("two")
+    user.done("mount", "here", str(one))
+    user.done("mount", "cluster:/scratch", str(two))
+    listed = {each["mountpoint"]: each for each in user.json("mounts") if each["mountpoint"] in (str(one), str(two))}
+    assert {each["state"] for each in listed.values()} == {"mounted"}
+    rows = [line.split("\t") for line in user.done("mounts").splitlines()]
+    assert [str(one), "cluster:/home/user", "mounted", "-", "0"] in [row[:5] for row in rows]
+
+    os.kill(listed[str(two)]["pid"], signal.SIGKILL)
+    wait_until(lambda: is_stale(two), "the mount is stale")
+    states = {each["mountpoint"]: each["state"] for each in user.json("mounts")}
+    assert (states[str(one)], states[str(two)]) == ("mounted", "stale")
+
+    (one / "kept").write_text("x")
+    # Whoever runs the tests may have mounts of their own in this kernel, whose ends must not be this test's.
+    for place in (one, two):
+        user.done("umount", str(place))
+    assert not os.path.ismount(one)
+    assert not os.path.ismount(two)
+    assert (sandbox.home / "kept").read_text() == "x"
+
+
+def test_all_mounts_of_a_user_end_together(user: User, sandbox: SandboxProcess) -> None:
+    """In a mount namespace of its own, so that nobody else's stale mount is there."""
+    log_in(user, sandbox)
+    one, two = user.directory("one"), user.directory("two")
+    script = f"""
+    set -e
+    f7tfs() {{ {shlex.quote(sys.executable)} -m f7tfs "$@"; }}
+    for place in $(awk '$9 == "fuse.f7tfs" || $8 == "fuse.f7tfs" {{print $5}}' /proc/self/mountinfo); do
+        umount --lazy "$place"
+    done
+    f7tfs mount here {one}
+    f7tfs mount cluster:/scratch {two}
+    echo written > {one}/by-all
+    f7tfs umount --all
+    if mountpoint -q {one} || mountpoint -q {two}; then exit 9; fi
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
+        env=user.env(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert f"{one} is unmounted" in done.stderr
+    assert (sandbox.home / "by-all").read_text() == "written\n"
+
+
+def test_the_log_of_a_mount_is_shown_and_followed(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox)
+    place = user.directory("mnt")
+    user.done("mount", "here", str(place), "--debug")
+    shown = user.done("log", str(place), "-n", "200")
+    assert "is mounted on" in shown
+    assert sandbox.info.client_secret not in shown
+    assert len(user.done("log", str(place), "-n", "1").splitlines()) == 1
+    output = user.home / "followed"
+    with output.open("w") as stdout:
+        follower = subprocess.Popen(
+            [sys.executable, "-m", "f7tfs", "log", str(place), "-f", "-n", "0"],
+            env={**user.env(), "PYTHONUNBUFFERED": "1"},
+            stdout=stdout,
+        )
+    try:
+        # Again and again, since it is not known when the follower has begun.
+        wait_until(lambda: (place / "new").write_text("x") and output.read_text(), "what is logged is shown")
+        # The daemon begins a new file: the follower goes on with it.
+        [log] = (user.home / ".local" / "state" / "f7tfs" / "log").glob("*.log")
+        log.rename(log.with_suffix(".log.1"))
+        log.write_text("a line of the new file\n")
+        wait_until(lambda: "a line of the new file" in output.read_text(), "the new file is followed")
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(PATIENCE) == 130
+    finally:
+        follower.kill()
+        follower.wait()
+    user.done("umount", str(place))
+    # Nothing is mounted: the last log there is.
+    assert user.done("log") == "a line of the new file\n"
+
+
+def test_what_is_not_mounted_has_no_log(user: User) -> None:
+    assert "nothing is mounted" in user.refused("log")[0]
+    what, cure = user.refused("umount")
+    assert ("no mount point is named" in what, "--all" in cure) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("daint:/x /mnt", "mount daint:/x /mnt"),
+        ("daint:/x /mnt -o rw,noauto,_netdev,x-systemd.automount,uid=5", "mount daint:/x /mnt -o rw,uid=5"),
+        ("-n daint /mnt -o defaults,profile=p,run_as=nobody", "mount daint /mnt --profile p"),
+        ("-r daint: /mnt -t f7tfs -sv", "mount daint: /mnt -o ro"),
+        ("daint: /mnt -o allow_other -o write_mode=async", "mount daint: /mnt -o allow_other,write_mode=async"),
+    ],
+)
+def test_the_words_of_mount_8_are_understood(words: str, wanted: str) -> None:
+    assert " ".join(arguments(parse(words.split()))) == wanted
+
+
+def test_what_mount_8_never_says_is_refused() -> None:
+    with pytest.raises(ValueError, match="source and a mount point"):
+        parse(["daint:"])
+    with pytest.raises(ValueError, match="no such option"):
+        parse(["daint:", "/mnt", "--fast"])
+
+
+def test_mount_and_fstab_know_the_type_f7tfs(user: User, sandbox: SandboxProcess) -> None:
+    """In a mount namespace of its own, where the helper stands in /usr/sbin as an administrator puts it."""
+    log_in(user, sandbox)
+    place = user.directory("mnt")
+    fstab = user.home / "fstab"
+    fstab.write_text(f"cluster:/home/user {place} f7tfs noauto,_netdev,profile=here,config={user.config} 0 0\n")
+    script = f"""
+    set -e
+    mount -t tmpfs none /usr/sbin
+    ln -s {HELPER} /usr/sbin/mount.f7tfs
+    mount -t f7tfs -o ro,profile=here,config={user.config} cluster: {place}
+    test "$(cat {place}/from-cluster)" = there
+    if touch {place}/refused; then exit 9; fi
+    umount {place}
+    for try in 1 2; do
+        mount --fstab {fstab} {place} 2>{user.home}/complaint || {{ cat {user.home}/complaint; sleep 1; continue; }}
+        break
+    done
+    echo here > {place}/from-fstab
+    umount {place}
+    mount -t f7tfs -o profile=none,config={user.config} cluster: {place} || echo "refused with $?"
+    """
+    (sandbox.home / "from-cluster").write_text("there\n")
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
+        env=user.env(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "refused with 32" in done.stdout
+    assert "no profile 'none'" in done.stderr
+    wait_until((sandbox.home / "from-fstab").exists, "what was written before umount(8) is on the cluster")
+
+
+class ServiceManager:
+    """What systemd is to a service of Type=notify: it hears datagrams, and ends the service by SIGTERM."""
+
+    def __init__(self, user: User, unit: str) -> None:
+        parsed = configparser.ConfigParser(interpolation=None, strict=False)
+        parsed.optionxform = str  # type: ignore[assignment,method-assign]
+        parsed.read_string(unit)
+        self.service = parsed["Service"]
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        address = tempfile.mkdtemp(dir=user.home) + "/notify"
+        self._socket.bind(address)
+        self._socket.settimeout(PATIENCE)
+        words = shlex.split(self.service["ExecStart"].replace("%%", "%"))
+        self.process = subprocess.Popen(
+            words, env={**user.env(), "NOTIFY_SOCKET": address}, stderr=subprocess.DEVNULL
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._socket.close()
+        self.process.kill()
+        self.process.wait()
+
+    def hears(self) -> str:
+        return self._socket.recv(4096).decode()
+
+    def ends(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        assert self.hears() == "STOPPING=1"
+        return self.process.wait(PATIENCE)
+
+
+def test_a_service_is_written_verified_started_and_stopped(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox)
+    place = user.home / "a place"
+    installed = user("service", "install", "here", str(place), "-o", "attribute_timeout=2")
+    assert installed.returncode == 0, installed.stderr
+    file = user.home / ".config" / "systemd" / "user" / "f7tfs-here.service"
+    unit = file.read_text()
+    assert user.done("service", "install", "here", str(place), "-o", "attribute_timeout=2", "--print") == unit
+    if shutil.which("systemd-analyze"):
+        verified = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True, check=False
+        )
+        assert "f7tfs-here" not in verified.stderr, verified.stderr
+
+    with ServiceManager(user, unit) as manager:
+        assert manager.service["Type"] == "notify"
+        assert manager.hears() == "READY=1\nSTATUS=cluster:/home/user is mounted"
+        (place / "by-the-service").write_text("x")
+        assert manager.ends() == 0
+    assert (sandbox.home / "by-the-service").read_text() == "x"
+    assert not os.path.ismount(place)
+    user.done("service", "remove", "here")
+    assert not file.exists()
+    assert "no profile 'none'" in user.refused("service", "install", "none", str(place))[0]
+    assert "there is no" in user.refused("service", "remove", "here")[0]
+
+
+def test_a_service_that_ends_with_something_left_says_so_and_sends_it_at_its_next_start(
+    user: User, sandbox: SandboxProcess
+) -> None:
+    log_in(user, sandbox)
+    place = user.directory("mnt")
+    unit = user.done("service", "install", "here", str(place), "-o", "drain_timeout=1,write_mode=async", "--print")
+    with ServiceManager(user, unit) as manager:
+        assert manager.hears().startswith("READY=1")
+        sandbox.faults({"match": "/(upload|ops)", "status": 503, "count": None})
+        (place / "later").write_text("kept")
+        assert manager.ends() == int(manager.service["SuccessExitStatus"])
+    sandbox.clear_faults()
+    with ServiceManager(user, unit) as again:
+        assert again.hears().startswith("READY=1")
+        wait_until((sandbox.home / "later").exists, "what was left is sent")
+        assert again.ends() == 0
+
+
+def test_a_mount_goes_on_when_the_network_comes_back(user: User, sandbox: SandboxProcess) -> None:
+    """As after a suspend: connections are dead, the site is away for a while, and then it answers again."""
+    log_in(user, sandbox)
+    place = user.directory("mnt")
+    user.done("mount", "here", str(place), "-o", "attribute_timeout=0,deadline=5")
+    (place / "before").write_text("x")
+    sandbox.faults({"match": "", "drop": "before", "count": None})
+    (place / "meanwhile").write_text("y")
+    assert user.json("status", str(place))["changes_left"] == 1
+    sandbox.clear_faults()
+    wait_until((sandbox.home / "meanwhile").exists, "what was written meanwhile arrives")
+    (sandbox.home / "from-the-cluster").write_text("z")
+    wait_until((place / "from-the-cluster").exists, "the mount sees the cluster again")
+    user.done("umount", str(place))
