@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from f7tfs import __version__
+from f7tfs.cli.jobs import jobs
 from f7tfs.cli.log import log
 from f7tfs.cli.login import login
 from f7tfs.cli.mount import mount
@@ -34,6 +35,7 @@ for command in (login, mount, mounts, umount, status, log, sync, refresh, sandbo
     app.command()(command)
 app.add_typer(profiles, name="profiles")
 app.add_typer(service, name="service")
+app.add_typer(jobs, name="jobs")
 
 # typer raises it for a wrong call, and has no public name for it.
 _UsageError = typer.BadParameter.__bases__[0]

@@ -36,6 +36,11 @@ class Settings:
     umask: int | None = None
     debug: bool | None = None
     nobulk: bool | None = None
+    jobs_name: str | None = None
+    list_jobs: bool | None = None
+    nocancel: bool | None = None
+    job_workdir: str | None = None
+    job_environment: tuple[tuple[str, str], ...] | None = None
     attribute_timeout: float | None = None
     deadline: float | None = None
     drain_timeout: float | None = None

@@ -60,6 +60,24 @@ def _write_mode(value: object) -> WriteMode:
     raise ValueError("one of " + ", ".join(WRITE_MODES))
 
 
+def _name(value: object) -> str:
+    if not isinstance(value, str) or "/" in value or value in {".", ".."}:
+        raise ValueError("a name is wanted; an empty one for none")
+    return value
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise ValueError("an absolute path is wanted")
+    return value
+
+
+def _environment(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("a table of texts is wanted, so this can only be set in a profile")
+    return tuple((str(name), str(text)) for name, text in value.items())
+
+
 # The options of `-o` and of a profile's `options` table: name -> (field, how to read the value).
 _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "ro": ("read_only", _flag),
@@ -75,6 +93,11 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "drain_timeout": ("drain_timeout", _seconds),
     "write_mode": ("write_mode", _write_mode),
     "zone": ("zone", _text),
+    "jobs_name": ("jobs_name", _name),
+    "list_jobs": ("list_jobs", _flag),
+    "nocancel": ("nocancel", _flag),
+    "job_workdir": ("job_workdir", _path),
+    "job_environment": ("job_environment", _environment),
 }
 
 

@@ -21,6 +21,13 @@ class MountOptions:
     gid: int | None = None
     umask: int | None = None
     debug: bool = False
+    jobs_name: str = ".jobs"
+    """The name that the directories of jobs answer to; empty: there are none."""
+    list_jobs: bool = False
+    nocancel: bool = False
+    """Removing a job's directory does not cancel it, but fails."""
+    job_workdir: str | None = None
+    job_environment: tuple[tuple[str, str], ...] = ()
     nobulk: bool = False
     """List and fetch one by one, even where a program walks."""
     attribute_timeout: float = 5.0

@@ -173,14 +173,14 @@ class Filesystem:
             directory = _directory(inode)
             await self._walker.ensure_listed(directory)
             entries[1] = ("..", directory.parent or directory)
-            entries += [(name, child) for name, child in directory.children.items() if self._visible(name)]
+            entries += [(name, child) for name, child in directory.children.items() if self._listed(directory, name)]
             if self.options.jobs_listed and self.jobs.name:
                 entries.append((self.jobs.name, self.jobs.at(directory)))
         return self._handles.add(DirectoryHandle(inode=inode, entries=entries))
 
-    def _visible(self, name: str) -> bool:
-        # `.jobs` answers by name and is listed nowhere; f7tfs's own temporaries are nobody's business.
-        return name not in (self.jobs.name, SCRATCH_NAME)
+    def _listed(self, directory: Directory, name: str) -> bool:
+        # f7tfs's own temporaries are nobody's business.
+        return name != SCRATCH_NAME and self.jobs.is_listed(directory, name)
 
     def entries(self, handle: int) -> list[tuple[str, Inode]]:
         """What an open directory holds; the list does not change while it is open."""
@@ -231,7 +231,7 @@ class Filesystem:
     async def write(self, number: int, offset: int, data: bytes) -> int:
         handle = self._handles.get(number)
         if isinstance(handle.inode, VirtualFile):
-            handle.inode.write(offset, data)
+            await handle.inode.write(offset, data)
             return len(data)
         return await self.files.write(handle, offset, data)
 
@@ -391,6 +391,8 @@ class Filesystem:
                 for change in self.reintegration.changes.values()
                 if change.state == "ready" and change.error is not None
             ],
+            "jobs": self.jobs.name,
+            "hidden": sorted(self.jobs.hidden),
             "inodes": len(self._inodes),
             "cache_bytes": self._cache.store.used,
             "calls": dict(self._cluster.calls),

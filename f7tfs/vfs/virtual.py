@@ -80,7 +80,7 @@ class VirtualFile(VirtualNode):
             handle.data = await self.content()
         return handle.data[offset : offset + length]
 
-    def write(self, offset: int, data: bytes) -> None:  # noqa: ARG002 -- for those that override it
+    async def write(self, offset: int, data: bytes) -> None:  # noqa: ARG002 -- for those that override it
         raise PermissionDenied("read only")
 
     def truncate(self, size: int) -> None:  # noqa: ARG002 -- for those that override it

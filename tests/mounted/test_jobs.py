@@ -126,3 +126,88 @@ def test_a_failed_job_shows_its_exit_code(mount: Mount) -> None:
 def test_nothing_else_can_be_done_in_jobs(mount: Mount) -> None:
     for attempt in (["mkdir", ".jobs/d"], ["mv", ".jobs", "x"], ["rmdir", ".jobs"], ["mkdir", ".jobs"]):
         assert mount.attempt(*attempt).returncode != 0
+
+
+def numbers(mount: Mount) -> set[str]:
+    return {name for name in os.listdir(mount.path / ".jobs") if name.isdigit()}
+
+
+def test_the_same_script_copied_again_is_another_job(mount: Mount, tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text("#!/bin/bash\necho 1\n")
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    first = the_job(mount)
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    second = the_job(mount)
+    assert first != second
+    assert os.readlink(mount.path / ".jobs/by-name/run.sh") == f"../{second}"
+    assert mount.run("cat", ".jobs/run.sh") == mount.run("cat", f".jobs/{first}/script") == "#!/bin/bash\necho 1\n"
+
+
+def test_a_symbolic_link_submits_the_clusters_own_script_in_place(mount: Mount) -> None:
+    mount.sh("mkdir project; printf '#!/bin/bash\\npwd > ran\\n' > project/own.sh")
+    for target in (f"{mount.path}/project/own.sh", "../own.sh"):
+        before = numbers(mount)
+        mount.run("ln", "-sf", target, "project/.jobs/again")
+        job = (numbers(mount) - before).pop()
+        assert mount.run("cat", f".jobs/{job}/wait").startswith("COMPLETED")
+        assert (mount.remote / "project/ran").read_text().strip().endswith("/project")
+        (mount.remote / "project/ran").unlink()
+        assert mount.run("cat", f".jobs/{job}/script").startswith("#!/bin/bash\npwd")
+    failed = mount.attempt("ln", "-s", "../nosuch.sh", "project/.jobs/missing")
+    assert failed.returncode != 0
+    assert "nosuch.sh" in mount.run("cat", "project/.jobs/missing.err")
+
+
+def test_what_tools_write_beside_is_submitted_when_it_gets_its_name(mount: Mount, tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text("#!/bin/bash\necho 1\n")
+    before = numbers(mount)
+    mount.run("rsync", "-a", str(tmp_path / "run.sh"), ".jobs/")
+    assert len(numbers(mount) - before) == 1
+    mount.sh("sed -i s/1/2/ .jobs/run.sh")
+    assert len(numbers(mount) - before) == 2
+    assert mount.run("cat", ".jobs/last/script") == "#!/bin/bash\necho 2\n"
+    mount.sh("mv run.sh .jobs/ 2>/dev/null || true; cp .jobs/run.sh here.sh; mv here.sh .jobs/moved.sh")
+    assert len(numbers(mount) - before) == 3
+    mount.sh("echo '#!/bin/bash' | tee .jobs/.hidden .jobs/x~ .jobs/.run.sh.swp > /dev/null; touch .jobs/empty")
+    assert len(numbers(mount) - before) == 3
+
+
+def test_vim_submits_at_each_write(mount: Mount) -> None:
+    before = numbers(mount)
+    mount.run("vim", "-es", "-u", "NONE", "-c", "normal i#!/bin/bash", "-c", "w", "-c", "q", ".jobs/edited.sh")
+    assert len(numbers(mount) - before) == 1
+    mount.run("vim", "-es", "-u", "NONE", "-c", "normal Gotrue", "-c", "w", "-c", "q", ".jobs/edited.sh")
+    assert len(numbers(mount) - before) == 2
+    assert mount.run("cat", ".jobs/last/script") == "#!/bin/bash\ntrue\n"
+
+
+def test_a_lost_answer_is_an_error_only_where_no_job_came_of_it(mount: Mount, tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text("#!/bin/bash\necho 1\n")
+    mount.sandbox.faults({"match": "POST .*/compute/.*jobs", "drop": "after"})
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    assert state(mount, the_job(mount)) in {"PENDING", "RUNNING", "COMPLETED"}
+    mount.sandbox.faults({"match": "POST .*/compute/.*jobs", "drop": "before"})
+    failed = mount.attempt("cp", str(tmp_path / "run.sh"), ".jobs/")
+    assert failed.returncode != 0
+    assert "Input/output error" in failed.stderr
+    assert "is not known" in mount.run("cat", ".jobs/run.sh.err")
+    lost = os.readlink(mount.path / ".jobs/by-name/run.sh").removeprefix("../")
+    assert state(mount, lost) == "UNCERTAIN"
+    mount.run("rmdir", f".jobs/{lost}")
+    assert not (mount.path / ".jobs" / lost).exists()
+
+
+def test_a_jobs_end_is_waited_for(mount: Mount) -> None:
+    mount.sh("printf '#!/bin/bash\\nsleep 1\\nexit 4\\n' > .jobs/run")
+    assert mount.run("cat", ".jobs/last/wait").split("\t")[:2] == ["FAILED", "4"]
+
+
+def test_ctl_cancels_and_forgets(mount: Mount) -> None:
+    mount.sh("printf '#!/bin/bash\\nsleep 300\\n' > .jobs/long")
+    job = the_job(mount)
+    assert mount.attempt("bash", "-c", f"echo forget > .jobs/{job}/ctl").returncode != 0
+    mount.sh(f"echo cancel > .jobs/{job}/ctl")
+    assert mount.run("cat", f".jobs/{job}/wait").startswith("CANCELLED\t")
+    mount.sh(f"echo forget > .jobs/{job}/ctl")
+    assert not (mount.path / ".jobs" / job).exists()
+    assert mount.attempt("bash", "-c", "echo dance > .jobs/last/ctl").returncode != 0

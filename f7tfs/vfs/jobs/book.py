@@ -23,7 +23,10 @@ from f7tfs.vfs.zones import Zone
 logger = logging.getLogger(__name__)
 
 _JOB_ID = re.compile(r"\d+(_\d+|\+\d+)?")
-RETRY_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+"""After a look that failed nobody looks again for so long."""
+PATIENCE_SECONDS, PROBE_SECONDS = 8.0, 3.0
+"""A look takes no longer where something is known already; the second where the one before failed."""
 MOST_MISSING = 5
 """So many jobs that the listing does not show are asked for by their ids in one look."""
 
@@ -37,6 +40,7 @@ class Book:
         self.zone = zone
         self._flight: SingleFlight[str, None] = SingleFlight()
         self._fresh_until = float("-inf")
+        self._pause = FIRST_PAUSE
         self._files: dict[str, JobFiles] = {}
         self._aliases: dict[str, Record] = {}
         """Names that jobs had before they had an id."""
@@ -76,10 +80,10 @@ class Book:
         return shown[-1] if shown else None
 
     def named(self, directory: str) -> dict[str, Record]:
-        """By the names of their scripts, the newest of each that runs in a directory."""
+        """By the names of their scripts, the newest of each that was dropped in a directory, or runs there."""
         found: dict[str, Record] = {}
         for record in sorted(self.records(), key=lambda record: record.created if record.mark else 0.0):
-            if record.directory == directory and record.name and "/" not in record.name:
+            if (record.dropped or record.directory) == directory and record.name and "/" not in record.name:
                 found[record.name] = record
         return found
 
@@ -142,23 +146,28 @@ class Book:
         return record
 
     async def _ask(self) -> None:
-        asked = time.time()
-        try:
-            jobs = await self._cluster.jobs()
-            missing = self._missing({job.job_id for job in jobs}, asked)
-            if missing:
-                with contextlib.suppress(Refused):
-                    jobs += await self._cluster.jobs(missing)
-        except ClusterError as error:
-            self._fresh_until = trio.current_time() + RETRY_SECONDS
-            if not self._records:
-                raise
-            logger.warning("the scheduler cannot be asked; what is known of the jobs is shown: %s", error)
+        if not self._records:
+            await self._take_in()
             return
+        try:
+            with trio.fail_after(PATIENCE_SECONDS if self._pause == FIRST_PAUSE else PROBE_SECONDS):
+                await self._take_in()
+            self._pause = FIRST_PAUSE
+        except (ClusterError, trio.TooSlowError) as error:
+            logger.warning("the scheduler cannot be asked; what is known of the jobs is shown: %s", error)
+            self._fresh_until = trio.current_time() + self._pause
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    async def _take_in(self) -> None:
+        asked = time.time()
+        jobs = await self._cluster.jobs()
+        missing = self._missing({job.job_id for job in jobs}, asked)
+        if missing:
+            with contextlib.suppress(Refused):
+                jobs += await self._cluster.jobs(missing)
         changed = self._observe(jobs)
-        for key in missing:
-            if key not in {job.job_id for job in jobs}:
-                miss(self._records[key])
+        for key in set(missing) - {job.job_id for job in jobs}:
+            miss(self._records[key])
         self.seen = asked
         self._fresh_until = trio.current_time() + interval(list(self._records.values()), time.time())
         await self._store.save(*changed)

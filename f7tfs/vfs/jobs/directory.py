@@ -186,7 +186,8 @@ class JobsDirectory(VirtualDirectory):
         except ClusterError as error:
             self.tree.problems[self.path, script.name] = f"{error}\n"
             raise
-        await self.tree.submit(new_record(script.name, self.path, text))
+        workdir = self.tree.workdir or self.path
+        await self.tree.submit(new_record(script.name, workdir, text, dropped=self.path))
 
     async def _submit_in_place(self, name: str, target: str) -> None:
         path = self.tree.cluster_path(posixpath.join(self.tree.local_path(self.path), self.tree.name, target))
@@ -198,7 +199,8 @@ class JobsDirectory(VirtualDirectory):
         except ClusterError as error:
             self.tree.problems[self.path, name] = f"{error}\n"
             raise
-        await self.tree.submit(new_record(name, self.path, None, posixpath.normpath(path)))
+        workdir = self.tree.workdir or self.path
+        await self.tree.submit(new_record(name, workdir, None, posixpath.normpath(path), dropped=self.path))
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

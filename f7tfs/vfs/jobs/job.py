@@ -62,7 +62,7 @@ class JobDirectory(VirtualDirectory):
         """`rm -r` removes the entries first; the directory's own removal is what counts."""
         if name not in FILES:
             raise NotFound(name)
-        self.tree.check_removable()
+        self.tree.check_removable(self.record)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -87,41 +87,42 @@ class WaitFile(VirtualFile):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class ControlFile(VirtualFile):
-    """Does what is written into it when it is closed; the close carries the failure."""
+    """Does what is written into it, line by line. The write carries the failure: shells ignore that of a close."""
 
     writable: bool = True
     record: Record
     tree: JobsTree
-    data: bytearray = field(default_factory=bytearray)
+    rest: bytearray = field(default_factory=bytearray)
+    """Of a line whose end has not come yet."""
 
-    async def content(self) -> bytes:
-        return b""
-
-    def write(self, offset: int, data: bytes) -> None:
+    async def write(self, offset: int, data: bytes) -> None:
         del offset
-        if len(self.data) + len(data) > LONGEST_COMMAND:
+        if len(self.rest) + len(data) > LONGEST_COMMAND:
             raise SchedulerRefused("a command as long as that is a mistake")
-        self.data.extend(data)
+        self.rest.extend(data)
+        *lines, last = bytes(self.rest).split(b"\n")
+        # Before the first await: nobody else does them too.
+        self.rest = bytearray(last)
+        for line in lines:
+            await self._do(line.decode(errors="replace").strip())
 
     def truncate(self, size: int) -> None:
         del size
-        self.data.clear()
+        self.rest.clear()
 
     async def flush(self, handle: VirtualHandle) -> None:
-        if handle.flags & os.O_ACCMODE == os.O_RDONLY:
-            return
-        # Before the first await: no other close does it again.
-        commands, self.data = self.data.decode(errors="replace").splitlines(), bytearray()
-        for command in commands:
-            if command.strip():
-                await self._do(command.strip())
+        if handle.flags & os.O_ACCMODE != os.O_RDONLY and self.rest:
+            command, self.rest = self.rest.decode(errors="replace"), bytearray()
+            await self._do(command.strip())
 
     async def _do(self, command: str) -> None:
         word, _, rest = command.partition(" ")
         book = self.tree.book
         match word:
+            case "":
+                return
             case "cancel":
-                self.tree.check_removable()
+                self.tree.check_removable(self.record)
                 await book.cancel(self.record)
             case "forget":
                 if not self.record.ended:

@@ -47,6 +47,9 @@ class Record:
     """The name of its directory: its id, and before it has one a name of ours."""
     name: str
     directory: str
+    """Where it runs."""
+    dropped: str = ""
+    """The directory in whose `.jobs` its script was dropped."""
     mark: str = ""
     script: str | None = None
     script_path: str | None = None
@@ -99,13 +102,16 @@ class Record:
         )
 
 
-def new_record(name: str, directory: str, script: str | None, script_path: str | None = None) -> Record:
-    """Of a script that was dropped just now."""
+def new_record(
+    name: str, directory: str, script: str | None, script_path: str | None = None, *, dropped: str = ""
+) -> Record:
+    """Of a script that was dropped just now; `dropped`: where, if it is to run somewhere else."""
     mark = secrets.token_hex(8)
     return Record(
         key=f"new-{mark[:6]}",
         name=name,
         directory=directory,
+        dropped=dropped or directory,
         mark=mark,
         script=script,
         script_path=script_path,
@@ -114,7 +120,7 @@ def new_record(name: str, directory: str, script: str | None, script_path: str |
 
 
 _KEPT = (
-    *("key", "name", "directory", "mark", "script", "script_path"),
+    *("key", "name", "directory", "dropped", "mark", "script", "script_path"),
     *("created", "sent", "before", "problem", "hidden", "changed"),
 )
 

@@ -55,7 +55,7 @@ class ScriptFile(VirtualFile):
     def size(self) -> int:
         return len(self.data)
 
-    def write(self, offset: int, data: bytes) -> None:
+    async def write(self, offset: int, data: bytes) -> None:
         if offset + len(data) > LARGEST_SCRIPT:
             raise SchedulerRefused(f"a batch script of more than {LARGEST_SCRIPT} bytes")
         if len(self.data) < offset:

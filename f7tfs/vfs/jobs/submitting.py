@@ -94,7 +94,7 @@ class Submitter:
             if record.phase is Phase.SENDING:
                 record.phase, record.problem = Phase.UNCERTAIN, "the mount ended while it was being submitted"
             if record.problem:
-                self.problems[record.directory, record.name] = f"{record.problem}\n"
+                self.problems[record.dropped, record.name] = f"{record.problem}\n"
             if record.phase in (Phase.WAITING, Phase.UNCERTAIN):
                 self._start(Attempt(record, told=True))
 
@@ -103,6 +103,11 @@ class Submitter:
         for attempt in list(self._attempts):
             if attempt.record.phase in (Phase.WAITING, Phase.SENDING):
                 await attempt.done.wait()
+
+    @property
+    def under_way(self) -> int:
+        """How many submissions are not decided yet."""
+        return len(self._attempts)
 
     # -- in the background -----------------------------------------------------------------------
 
@@ -172,7 +177,7 @@ class Submitter:
 
     async def _submitted(self, record: Record, job_id: str) -> None:
         logger.info("job %s was submitted from %s in %s", job_id, record.name, record.directory)
-        self.problems.pop((record.directory, record.name), None)
+        self.problems.pop((record.dropped, record.name), None)
         job = Job(
             job_id=job_id,
             name=record.name,
@@ -184,7 +189,7 @@ class Submitter:
 
     async def _refuse(self, attempt: Attempt, error: ClusterError) -> None:
         record = attempt.record
-        self.problems[record.directory, record.name] = f"{error}\n"
+        self.problems[record.dropped, record.name] = f"{error}\n"
         record.phase, record.problem = Phase.REFUSED, str(error)
         if attempt.told:
             logger.error("%s was not submitted: %s", record.name, error)
@@ -198,7 +203,7 @@ class Submitter:
     async def _not_known(self, attempt: Attempt, error: Uncertain) -> None:
         record = attempt.record
         told = f"whether it was submitted is not known, and it is not submitted again: {error}"
-        self.problems[record.directory, record.name] = f"{told}\n"
+        self.problems[record.dropped, record.name] = f"{told}\n"
         record.phase, record.problem = Phase.UNCERTAIN, told
         await self._book.save(record)
         attempt.error = Uncertain(told)

@@ -31,9 +31,11 @@ def info(record: Record, files: JobFiles | None, zone: Zone | None, seen: float 
     """All that is known, for JSON. Times have a zone."""
     job = record.job
     told: dict[str, Any] = {
+        "key": record.key,
         "job_id": record.key if job is not None else None,
         "name": record.name,
         "state": record.state,
+        "finished": record.ended,
         "reason": record.problem or (job.reason if job else ""),
         "exit_code": job.exit_code if job else None,
         "signal": job.signal if job else None,

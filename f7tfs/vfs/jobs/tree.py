@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -21,6 +22,8 @@ from f7tfs.vfs.nodes import Directory, Inode
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.virtual import VirtualNodes
 from f7tfs.vfs.zones import Zone
+
+logger = logging.getLogger(__name__)
 
 # A close that waits for the cluster ends before the deadline of its request.
 CLOSE_SHARE = 0.75
@@ -42,7 +45,10 @@ class JobsTree:
     ) -> None:
         self.name = options.jobs_name
         self.nodes = nodes
+        self.workdir = options.jobs_workdir
         self._cancel_allowed = options.jobs_cancel
+        self.hidden: set[str] = set()
+        """What of the cluster is not seen, because it has our name."""
         self._store = JobStore(options.state_directory / "jobs.sqlite")
         self.book = Book(cluster, self._store, zone)
         self.output = Outputs(cluster, self.book, cache)
@@ -83,6 +89,16 @@ class JobsTree:
             lambda number: JobsDirectory(number=number, parent=parent, tree=self),
         )
 
+    def is_listed(self, directory: Directory, name: str) -> bool:
+        """Whether a listing shows an entry of the cluster's. What has our name is hidden, but not silently."""
+        if name != self.name:
+            return True
+        path = f"{directory.path.rstrip('/')}/{name}"
+        if path not in self.hidden:
+            self.hidden.add(path)
+            logger.warning("%s of the cluster is hidden by the jobs of this mount; -o jobs_name= renames those", path)
+        return False
+
     def job_directory(self, record: Record) -> Inode:
         return self.nodes.get(
             self.place_of(record), lambda number: JobDirectory(number=number, record=record, tree=self)
@@ -117,19 +133,19 @@ class JobsTree:
 
     async def submit(self, record: Record) -> None:
         """Once. Raises the refusal."""
-        self.problems.pop((record.directory, record.name), None)
+        self.problems.pop((record.dropped, record.name), None)
         await self._submitter.submit(record)
 
-    def check_removable(self) -> None:
-        """Raises PermissionDenied where an option forbids to cancel jobs."""
-        if not self._cancel_allowed:
-            raise PermissionDenied("this mount was told not to cancel jobs (option jobs_cancel)")
+    def check_removable(self, record: Record) -> None:
+        """Raises PermissionDenied where it has not ended, and an option forbids to cancel jobs."""
+        if not self._cancel_allowed and not record.ended:
+            raise PermissionDenied("this mount was told not to cancel jobs (option nocancel)")
 
     async def remove(self, record: Record) -> None:
         """Cancel a job that has not ended; show it no more."""
         if not record.ended:
-            self.check_removable()
             await self.book.fresh(record)
+            self.check_removable(record)
             await self.book.cancel(record)
         await self.book.forget(record)
 

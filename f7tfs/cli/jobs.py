@@ -1,0 +1,191 @@
+"""`f7tfs jobs`: what the `.jobs` directories of a mount do, for people who prefer commands."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from f7tfs.cli.arguments import Json
+from f7tfs.cli.job_logs import copy_log
+from f7tfs.cli.output import duration, show, show_json, show_record, show_table, tell
+from f7tfs.cli.places import control_of
+from f7tfs.mount.ask import ask
+from f7tfs.mount.errors import MountError
+from f7tfs.mount.mountinfo import mount_of
+from f7tfs.mount.runtime import absolute
+
+_SECONDS = 10.0
+_DONE = "COMPLETED"
+
+jobs = typer.Typer(no_args_is_help=True, help="Batch jobs: submit, list, show, wait, logs, cancel.")
+
+InMount = Annotated[
+    Path | None,
+    typer.Option(
+        "--mount", parser=Path, metavar="PATH", help="In the mount that this path lies in, if there are more."
+    ),
+]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, or `last`.")]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of jobs, or `last`.")]
+
+
+@jobs.command()
+def submit(
+    script: Annotated[Path, typer.Argument(parser=Path, metavar="SCRIPT", help="A batch script of this machine.")],
+    workdir: Annotated[
+        Path | None,
+        typer.Option(
+            parser=Path,
+            metavar="DIR",
+            help="Where it runs: a directory in a mount. Else the one you are in, or the root.",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The job's name, else that of the script.")] = None,
+    wait_for_it: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
+) -> None:
+    """Submit a batch script; prints the job's id."""
+    text = _read(script)
+    directory = _jobs_of(workdir)
+    called = name or script.name
+    with _told(directory / f"{called}.err"):
+        (directory / called).write_bytes(text)
+        job = (directory / "by-name" / called).readlink().name
+    show(job)
+    if wait_for_it:
+        _end(_wait(directory / job))
+
+
+@jobs.command("list")
+def list_jobs(
+    mount: InMount = None,
+    active: Annotated[bool, typer.Option("--active", help="Only those that have not ended.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the jobs of a mount: active ones, and the recent past."""
+    directory = _jobs_of(mount)
+    with _told():
+        found = json.loads((directory / "queue.json").read_text())
+    if active:
+        found = [job for job in found if not job["finished"]]
+    if as_json:
+        show_json(found)
+        return
+    columns = ("job", "name", "state", "time", "exit", "nodes (reason)", "working directory")
+    show_table(columns, [_row(job) for job in found], empty="no jobs")
+
+
+def _row(job: dict[str, Any]) -> tuple[str, ...]:
+    exit_code = "-" if job["exit_code"] is None else str(job["exit_code"])
+    reason = f"({job['reason']})" if job["reason"] else "-"
+    elapsed = "-" if job["elapsed"] is None else duration(job["elapsed"])
+    exit_code += f":{job['signal']}" if job["signal"] else ""
+    return (
+        job["key"],
+        job["name"],
+        job["state"],
+        elapsed,
+        exit_code,
+        job["nodes"] or reason,
+        job["working_directory"],
+    )
+
+
+@jobs.command("show")
+def show_job(job: JobId, mount: InMount = None, as_json: Json = False) -> None:
+    """Show all that is known of a job."""
+    with _told():
+        info = json.loads((_jobs_of(mount) / job / "info.json").read_text())
+    if as_json:
+        show_json(info)
+    else:
+        told = {name: value for name, value in info.items() if value not in (None, "", [])}
+        told.pop("steps", None)
+        told |= {f"step {step['id']}": f"{step['state']} ({step['name']})" for step in info["steps"]}
+        show_record(f"job {info['key']}", told)
+
+
+@jobs.command()
+def wait(job: JobIds, mount: InMount = None) -> None:
+    """Wait until jobs have ended; prints what became of each. Ends with 1 where one did not complete."""
+    directory = _jobs_of(mount)
+    _end(*[_wait(directory / each) for each in job])
+
+
+def _wait(job: Path) -> str:
+    with _told():
+        line = (job / "wait").read_text().rstrip("\n")
+        # `last` may be another one by now.
+        show(f"{job.name}\t{line}")
+    return line.split("\t")[0]
+
+
+def _end(*states: str) -> None:
+    if any(state != _DONE for state in states):
+        raise typer.Exit(1)
+
+
+@jobs.command()
+def logs(
+    job: JobId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="What it wrote to standard error.")] = False,
+    mount: InMount = None,
+) -> None:
+    """Print what a job has written."""
+    place = _jobs_of(mount) / job
+    with _told():
+        copy_log(place / ("stderr" if stderr else "stdout"), place / "info.json" if follow else None)
+
+
+@jobs.command()
+def cancel(job: JobIds, mount: InMount = None) -> None:
+    """Cancel jobs. Those that have ended stay as they are."""
+    directory = _jobs_of(mount)
+    for each in job:
+        with _told():
+            (directory / each / "ctl").write_text("cancel\n")
+        tell(f"job {each} is cancelled")
+
+
+# -- where ---------------------------------------------------------------------------------------
+
+
+def _jobs_of(path: Path | None) -> Path:
+    """The `.jobs` of a directory in a mount; without one that of where we are, or of the only mount there is."""
+    if path is None and mount_of(absolute(Path())) is None:
+        answer = ask(control_of(None), "status", timeout=_SECONDS)
+        place = Path(answer["mountpoint"])
+    else:
+        place = absolute(path or Path())
+        answer = ask(control_of(place), "status", timeout=_SECONDS)
+    if not answer["jobs"]:
+        raise MountError("this mount has no directory of jobs", "mount it without -o jobs_name=")
+    return place / str(answer["jobs"])
+
+
+def _read(script: Path) -> bytes:
+    try:
+        return script.read_bytes()
+    except OSError as error:
+        raise MountError(f"{script}: {os.strerror(error.errno or 0)}") from None
+
+
+@contextmanager
+def _told(reason: Path | None = None) -> Iterator[None]:
+    """Errors of the mount in words; `reason` is a file that may hold better ones."""
+    try:
+        yield
+    except OSError as error:
+        told = ""
+        if reason is not None and reason.exists():
+            told = reason.read_text().strip()
+        where = f"{error.filename}: " if error.filename else ""
+        raise MountError(
+            told or f"{where}{os.strerror(error.errno or 0)}", "f7tfs jobs list shows the jobs"
+        ) from None
