@@ -5,4 +5,5 @@ cd "$(dirname "$0")/.."
 scripts/lint.sh
 # On CI nothing may be skipped.
 [ -z "${CI:-}" ] || set -- "$@" -p tests.no_skips
-exec .venv/bin/python -m pytest "$@"
+# Most tests wait for servers and for the kernel: files of tests run beside each other.
+exec .venv/bin/python -m pytest -n "${WORKERS:-3}" --dist loadfile "$@"

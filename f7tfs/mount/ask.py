@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from f7tfs.mount.address import connect
 from f7tfs.mount.errors import MountError
 
 _CONNECT_SECONDS = 5.0
@@ -22,7 +23,7 @@ def is_listening(address: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(_CONNECT_SECONDS)
         try:
-            client.connect(str(address))
+            connect(client, address)
         except TimeoutError:
             return True
         except OSError:
@@ -45,7 +46,7 @@ def ask(
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(_CONNECT_SECONDS)
         try:
-            client.connect(str(address))
+            connect(client, address)
         except (FileNotFoundError, ConnectionRefusedError):
             raise NoDaemon("no f7tfs daemon answers there") from None
         except OSError as error:

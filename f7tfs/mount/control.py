@@ -17,6 +17,7 @@ from typing import Any
 
 import trio
 
+from f7tfs.mount.address import bind
 from f7tfs.mount.errors import MountError
 
 Progress = Callable[[int, int], None]
@@ -102,7 +103,7 @@ def _bound(address: Path) -> Iterator[socket.socket]:
     address.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         try:
-            listening.bind(str(address))
+            bind(listening, address)
         except OSError as error:
             raise MountError(
                 f"cannot make the control socket {address}: {error.strerror}", "set XDG_STATE_HOME to a local disk"

@@ -14,9 +14,6 @@ import platformdirs
 from f7tfs import log
 from f7tfs.mount.errors import MountError
 
-# What a Unix socket's address holds, its closing NUL left out.
-_LONGEST_ADDRESS = 107
-
 
 def state_base() -> Path:
     """Where f7tfs keeps what must outlive a reboot."""
@@ -45,10 +42,7 @@ def control_socket(mountpoint: Path) -> Path:
 
     Not in XDG_RUNTIME_DIR: that is emptied when the user logs out, and a mount outlives that.
     """
-    address = private_directory(state_base() / "run") / key_of(mountpoint)
-    if len(os.fsencode(address)) > _LONGEST_ADDRESS:
-        raise MountError(f"the path of the control socket is too long for a socket: {address}", "set XDG_STATE_HOME")
-    return address
+    return private_directory(state_base() / "run") / key_of(mountpoint)
 
 
 def log_file(mountpoint: Path) -> Path:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
 from f7tfs.mount import mountpoint as module
+from f7tfs.mount.address import bind
+from f7tfs.mount.ask import is_listening
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mount_at, mount_of, parse_mountinfo
 from f7tfs.mount.mountpoint import find_mountpoint, prepare_mountpoint, require_fuse
-from f7tfs.mount.runtime import absolute, control_socket, key_of, private_directory
+from f7tfs.mount.runtime import absolute, key_of, private_directory
 from f7tfs.mount.state import Origin, locked_state, state_directory
 
 MOUNTINFO = """\
@@ -126,10 +129,17 @@ def test_a_private_directory_is_made_private_and_anothers_is_refused(tmp_path: P
         private_directory(tmp_path / "link")
 
 
-def test_a_socket_path_that_is_too_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("x" * 100)))
-    with pytest.raises(MountError, match="too long"):
-        control_socket(Path("/mnt"))
+def test_a_socket_may_lie_at_any_depth(tmp_path: Path) -> None:
+    directory = tmp_path / ("x" * 100) / ("y" * 100)
+    directory.mkdir(parents=True)
+    address = directory / "socket"
+    assert not is_listening(address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        bind(listening, address)
+        assert not is_listening(address)
+        listening.listen(1)
+        assert is_listening(address)
+    assert not is_listening(address)
 
 
 ORIGIN = Origin("https://api.example.org", "daint", "me", "/scratch/me")
