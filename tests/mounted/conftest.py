@@ -79,7 +79,18 @@ class Mount:
         assert done.returncode == 0, done.stderr
 
     def umount(self) -> subprocess.CompletedProcess[str]:
-        return self.f7tfs("umount", str(self.path))
+        try:
+            return self.f7tfs("umount", str(self.path))
+        except subprocess.TimeoutExpired:
+            status = self.attempt_status()
+            pytest.fail(f"the unmount did not come to an end; {status}\n{self.log()[-6000:]}")
+
+    def attempt_status(self) -> str:
+        """What a daemon that does not do what it should says of itself."""
+        try:
+            return self.f7tfs("status", "--json", str(self.path)).stdout
+        except subprocess.TimeoutExpired:
+            return "and no status came either"
 
     def abandon(self) -> None:
         """Whatever state it is in, it is gone after this."""

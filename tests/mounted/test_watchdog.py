@@ -28,7 +28,9 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     base = tmp_path_factory.mktemp("mount")
     (base / "mnt").mkdir()
     with SandboxProcess(tmp_path_factory.mktemp("sandbox")) as sandbox:
-        mount = Mount(sandbox, request.param, base / "mnt", base, sandbox.home, ("--deadline", str(HANGS)))
+        mount = Mount(
+            sandbox, request.param, base / "mnt", base, sandbox.home, ("--deadline", str(HANGS), "-o", "nobulk")
+        )
         mount.mount()
         yield mount
         mount.abandon()
