@@ -36,7 +36,7 @@ python_packages() {
 
 debian_packages() {
     wanted="fuse3 libfuse3-dev pkg-config gcc"
-    [ "$what" = test ] && wanted="$wanted rsync git vim nano sudo"
+    [ "$what" = test ] && wanted="$wanted rsync git vim nano sudo fio"
     # shellcheck disable=SC2086  # a list of words
     missing=$(missing_of $wanted)
     python_complete || missing="$missing$(python_packages)"

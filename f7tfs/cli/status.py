@@ -77,6 +77,7 @@ def readable(answer: dict[str, Any]) -> dict[str, str]:
     shown = {
         "site": f"{answer['url']} as {answer['user']}" + ("" if answer["reachable"] else ", NOT REACHABLE now"),
         "since": moment(answer["since"]),
+        "token": _token(answer.get("token_age"), answer.get("token_good_for")),
         "to be sent": left,
         "API calls": str(sum(answer["calls"].values())),
         "cached": f"{size(answer['cache_bytes'])} in {answer['state_directory']}",
@@ -86,3 +87,9 @@ def readable(answer: dict[str, Any]) -> dict[str, str]:
         shown["waiting"] = f"{waiting[0]['path']}: {waiting[0]['error']}"
     failed = [f"{each['path']}: {each['error']}" for each in answer["failed"]]
     return shown | ({"FAILED": "; ".join(failed)} if failed else {})
+
+
+def _token(age: float | None, good_for: float | None) -> str:
+    if age is None or good_for is None:
+        return "none yet"
+    return f"{age:.0f} s old, fetched anew in {good_for:.0f} s"

@@ -34,6 +34,8 @@ class Settings:
     uid: int | None = None
     gid: int | None = None
     umask: int | None = None
+    map_links: bool | None = None
+    default_permissions: bool | None = None
     debug: bool | None = None
     nobulk: bool | None = None
     jobs_name: str | None = None

@@ -87,6 +87,8 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "uid": ("uid", _number),
     "gid": ("gid", _number),
     "umask": ("umask", _octal),
+    "map_links": ("map_links", _flag),
+    "default_permissions": ("default_permissions", _flag),
     "attribute_timeout": ("attribute_timeout", _seconds),
     "nobulk": ("nobulk", _flag),
     "deadline": ("deadline", _seconds),

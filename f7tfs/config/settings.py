@@ -20,6 +20,9 @@ class MountOptions:
     uid: int | None = None
     gid: int | None = None
     umask: int | None = None
+    default_permissions: bool = False
+    map_links: bool = False
+    """Show absolute symlinks to what is mounted as paths below the mount point."""
     debug: bool = False
     jobs_name: str = ".jobs"
     """The name that the directories of jobs answer to; empty: there are none."""

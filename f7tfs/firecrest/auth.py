@@ -58,6 +58,7 @@ class CachedToken:
         self._margin = max(margin, _MARGIN)
         self._lock = trio.Lock()
         self._token = ""
+        self._fetched = 0.0
         self._good_until = 0.0
 
     async def get_access_token(self) -> str:
@@ -71,8 +72,18 @@ class CachedToken:
                 token, lifetime = await self._fetch()
                 # A short-lived token would else be fetched anew for each call.
                 margin = self._margin if lifetime > 2 * self._margin else lifetime / 2
-                self._token, self._good_until = token, asked + lifetime - margin
+                self._token, self._fetched, self._good_until = token, asked, asked + lifetime - margin
             return self._token
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the token was fetched; None while there is none."""
+        return self._clock() - self._fetched if self._token else None
+
+    @property
+    def good_for(self) -> float | None:
+        """Seconds until another one is fetched; None while there is none."""
+        return max(0.0, self._good_until - self._clock()) if self._token else None
 
     def reject(self, token: str) -> None:
         """Forget `token`, so that the next call fetches another."""

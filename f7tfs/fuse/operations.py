@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -13,10 +14,12 @@ from pyfuse3 import EntryAttributes, FileHandleT, FileInfo, FileNameT, FlagT, In
 
 from f7tfs.cluster.errors import NotFound
 from f7tfs.fuse.attributes import Owners, absent, file_system_size, to_entry
+from f7tfs.fuse.crawlers import is_sought_by_crawlers
 from f7tfs.fuse.guard import guarded, guarded_release, guarded_staging
+from f7tfs.fuse.links import Links
 from f7tfs.fuse.watchdog import Watchdog
 from f7tfs.vfs.filesystem import Filesystem
-from f7tfs.vfs.nodes import Directory, Inode, Node
+from f7tfs.vfs.nodes import Directory, Inode, Node, Symlink
 from f7tfs.vfs.shown import show
 from f7tfs.vfs.virtual import VirtualFile
 
@@ -30,10 +33,11 @@ class Operations(pyfuse3.Operations):
     supports_dot_lookup = False
     enable_writeback_cache = False
 
-    def __init__(self, filesystem: Filesystem, owners: Owners) -> None:
+    def __init__(self, filesystem: Filesystem, owners: Owners, links: Links | None = None) -> None:
         super().__init__()
         self._fs = filesystem
         self._owners = owners
+        self._links = links
         self.deadline = filesystem.options.deadline
         self.staging_deadline = filesystem.options.staging_deadline
         self.watchdog = Watchdog()
@@ -42,7 +46,10 @@ class Operations(pyfuse3.Operations):
     # -- the kernel's view of inodes -------------------------------------------------------------
 
     def _entry(self, inode: Inode) -> EntryAttributes:
-        return to_entry(show(inode), self._owners, self._timeout(inode))
+        entry = to_entry(show(inode), self._owners, self._timeout(inode))
+        if self._links and isinstance(inode, Symlink):
+            entry.st_size = len(os.fsencode(self._links.here(inode.target)))
+        return entry
 
     def _counted(self, inode: Inode) -> EntryAttributes:
         """For replies that give the kernel one more lookup."""
@@ -69,6 +76,12 @@ class Operations(pyfuse3.Operations):
     @guarded
     async def lookup(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> EntryAttributes:
         parent = self._fs.inode(parent_inode)
+        if (
+            isinstance(parent, Directory)
+            and is_sought_by_crawlers(_text(name))
+            and _text(name) not in parent.children
+        ):
+            return absent(self._fs.options.attribute_timeout)
         try:
             return self._counted(await self._fs.lookup(parent, _text(name)))
         except NotFound:
@@ -88,7 +101,8 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def readlink(self, inode: InodeT, ctx: RequestContext) -> FileNameT:
-        return FileNameT(os.fsencode(await self._fs.readlink(self._fs.inode(inode))))
+        target = await self._fs.readlink(self._fs.inode(inode))
+        return FileNameT(os.fsencode(self._links.here(target) if self._links else target))
 
     @guarded
     async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
@@ -124,9 +138,17 @@ class Operations(pyfuse3.Operations):
         self, parent_inode: InodeT, name: FileNameT, mode: ModeT, flags: FlagT, ctx: RequestContext
     ) -> tuple[FileInfo, EntryAttributes]:
         parent = self._fs.inode(parent_inode)
+        await self._look_first(parent, name)
         inode, handle = await self._fs.create(parent, _new_text(name), mode, flags, ctx.pid)
         self._openers[handle] = ctx.pid
         return self._info(inode, handle), self._counted(inode)
+
+    async def _look_first(self, parent: Inode, name: FileNameT) -> None:
+        """Before something is made under a name that was called absent without a look."""
+        if is_sought_by_crawlers(_text(name)):
+            with contextlib.suppress(NotFound):
+                await self._fs.lookup(parent, _text(name))
+                raise pyfuse3.FUSEError(errno.EEXIST)
 
     @guarded
     async def open(self, inode: InodeT, flags: FlagT, ctx: RequestContext) -> FileInfo:
@@ -201,7 +223,9 @@ class Operations(pyfuse3.Operations):
         self, parent_inode: InodeT, name: FileNameT, target: FileNameT, ctx: RequestContext
     ) -> EntryAttributes:
         parent = self._fs.inode(parent_inode)
-        return self._counted(await self._fs.symlink(parent, _new_text(name), os.fsdecode(target)))
+        text = os.fsdecode(target)
+        text = self._links.there(text) if self._links else text
+        return self._counted(await self._fs.symlink(parent, _new_text(name), text))
 
     @guarded
     async def unlink(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:

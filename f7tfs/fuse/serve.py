@@ -11,6 +11,7 @@ import pyfuse3
 import trio
 
 from f7tfs.fuse.attributes import Owners
+from f7tfs.fuse.links import Links
 from f7tfs.fuse.operations import Operations
 from f7tfs.fuse.watchdog import fuse_descriptor
 from f7tfs.vfs.filesystem import Filesystem
@@ -32,6 +33,8 @@ class FuseOptions:
     uid: int | None = None
     gid: int | None = None
     umask: int | None = None
+    map_links: bool = False
+    default_permissions: bool = False
     debug: bool = False
 
 
@@ -39,7 +42,9 @@ def mount_options(options: FuseOptions) -> set[str]:
     """For libfuse. Without `allow_other` only the mounting user gets in, and the cluster decides."""
     flags = {f"fsname={_escaped(options.fsname)}", "subtype=f7tfs"}
     if options.allow_other:
-        flags |= {"allow_other", "default_permissions"}
+        flags.add("allow_other")
+    if options.allow_other or options.default_permissions:
+        flags.add("default_permissions")
     if options.read_only:
         flags.add("ro")
     return flags
@@ -61,10 +66,13 @@ async def serve(
     Raises RuntimeError where libfuse cannot mount.
     """
     owners = Owners(filesystem.metadata.identity, options.uid, options.gid, options.umask)
-    operations = Operations(filesystem, owners)
-    filesystem.files.mountpoint = os.path.abspath(mountpoint)  # noqa: ASYNC240, PTH100 -- no resolving: it asks no disk
+    place = os.path.abspath(mountpoint)  # noqa: ASYNC240, PTH100 -- no resolving: it asks no disk
+    filesystem.files.mountpoint = place
+    links = Links(filesystem.metadata.tree.root.path, place) if options.map_links else None
+    operations = Operations(filesystem, owners, links)
     filesystem.jobs.mountpoint = filesystem.files.mountpoint
     pyfuse3.init(operations, str(mountpoint), mount_options(options))
+    logging.getLogger("pyfuse3").addFilter(_expected)
     filesystem.on_stale_entry = _invalidate_entry
     operations.watchdog.connection = fuse_descriptor()
     unmounted = False
@@ -83,6 +91,11 @@ def _invalidate_entry(parent: Directory, name: str) -> None:
     pyfuse3.invalidate_entry_async(
         pyfuse3.InodeT(parent.number), pyfuse3.FileNameT(os.fsencode(name)), ignore_enoent=True
     )
+
+
+def _expected(record: logging.LogRecord) -> bool:
+    """The kernel has given up a request whose answer comes late: who waited was killed. No reason to complain."""
+    return "fuse_reply_* failed with No such file" not in record.getMessage()
 
 
 async def _main(serving: trio.CancelScope) -> None:

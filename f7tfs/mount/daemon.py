@@ -17,6 +17,7 @@ from f7tfs import config
 from f7tfs.cluster.connect import connect
 from f7tfs.cluster.errors import NotFound
 from f7tfs.cluster.port import Cluster
+from f7tfs.firecrest.auth import Authorization, CachedToken
 from f7tfs.fuse.serve import FuseOptions, serve
 from f7tfs.mount.credentials import authorization_for
 from f7tfs.mount.errors import MountError
@@ -64,7 +65,8 @@ async def _connect_and_serve(
     settings: config.MountSettings, mountpoint: Path, address: Path, on_ready: Callable[[str], None]
 ) -> int:
     async with AsyncExitStack() as stack:
-        cluster = await stack.enter_async_context(connected(settings))
+        authorization = authorization_for(settings.credentials)
+        cluster = await stack.enter_async_context(connected(settings, authorization))
         identity = await cluster.identity()
         root = settings.path or await home_directory(cluster, identity.user)
         origin = Origin(settings.url, cluster.system, identity.user, root)
@@ -88,18 +90,19 @@ async def _connect_and_serve(
                 "since": time.time(),
                 "state_directory": str(state),
             },
+            live=partial(token_status, authorization),
         )
         return await session.run(partial(_tell_ready, on_ready, remote, mountpoint))
 
 
 @asynccontextmanager
-async def connected(settings: config.MountSettings) -> AsyncIterator[Cluster]:
+async def connected(settings: config.MountSettings, authorization: Authorization) -> AsyncIterator[Cluster]:
     """The system that is to be mounted from. Raises MountError where there is no site, or no FirecREST."""
     await require_site(settings.url)
     async with AsyncExitStack() as stack:
         connection = connect(
             settings.url,
-            authorization_for(settings.credentials),
+            authorization,
             settings.system,
             api_version=settings.api_version,
             account=settings.account,
@@ -112,6 +115,12 @@ async def connected(settings: config.MountSettings) -> AsyncIterator[Cluster]:
                 f"there is no FirecREST at {settings.url}: {error}", "check the URL; your site's documentation has it"
             ) from error
         yield cluster
+
+
+def token_status(authorization: Authorization) -> dict[str, object]:
+    """Seconds since the access token was fetched and until it is fetched anew; None where that is not known."""
+    known = authorization if isinstance(authorization, CachedToken) else None
+    return {"token_age": known and known.age, "token_good_for": known and known.good_for}
 
 
 def _tell_ready(on_ready: Callable[[str], None], remote: str, mountpoint: Path) -> None:
@@ -160,5 +169,7 @@ def fuse_options(options: config.MountOptions, remote: str) -> FuseOptions:
         uid=options.uid,
         gid=options.gid,
         umask=options.umask,
+        map_links=options.map_links,
+        default_permissions=options.default_permissions,
         debug=options.debug,
     )

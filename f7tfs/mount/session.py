@@ -58,6 +58,7 @@ class Session:
         drain_seconds: float,
         root: str,
         about: Mapping[str, object],
+        live: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
         self._filesystem = filesystem
         self._serve = serve
@@ -65,6 +66,7 @@ class Session:
         self._drain_seconds = drain_seconds
         self._root = root
         self._about = about
+        self._live = live
         self._control = ControlServer(control_socket, self._commands())
         self._serving = trio.CancelScope()
         self._unmounted = trio.Event()
@@ -148,6 +150,7 @@ class Session:
         del arguments, progress
         return {
             **self._about,
+            **self._live(),
             "now": time.time(),
             "mounted": not self._unmounted.is_set(),
             **self._filesystem.status(),

@@ -61,9 +61,7 @@ class Files:
         if not isinstance(node, File):
             raise Unsupported(f"{node.path} is not a regular file")
         await self._metadata.revalidate(node)
-        writes = flags & os.O_ACCMODE != os.O_RDONLY
-        if writes and not may(Access.WRITE, node.attributes, self._metadata.identity):
-            raise PermissionDenied(f"{node.path} is not writable for {self._metadata.identity.user}")
+        self._check_access(node, flags)
         if node.content is not None and node.content.base is not None and not node.content.base.settled:
             # Read within the second in which it was written: it may have changed since without showing it.
             self._cache.drop(node)
@@ -74,9 +72,17 @@ class Files:
             except BaseException:
                 self._cache.closed(node)
                 raise
-        if not writes:
+        if flags & os.O_ACCMODE == os.O_RDONLY:
             self._reader.opened(node)
         return Handle(inode=node, flags=flags, pid=pid)
+
+    def _check_access(self, node: File, flags: int) -> None:
+        """What is in the cache would be read without asking the cluster."""
+        mode, identity = flags & os.O_ACCMODE, self._metadata.identity
+        if mode != os.O_RDONLY and not may(Access.WRITE, node.attributes, identity):
+            raise PermissionDenied(f"{node.path} is not writable for {identity.user}")
+        if mode != os.O_WRONLY and not may(Access.READ, node.attributes, identity):
+            raise PermissionDenied(f"{node.path} is not readable for {identity.user}")
 
     def keeps_pages(self, node: File) -> bool:
         """Whether the kernel may keep the pages that it has of this file: none has changed since it read them."""
@@ -110,7 +116,7 @@ class Files:
         if size == 0 and node.content is None:
             async with node.preparing:
                 content = self._cache.give_new(node)
-                await self._reintegration.begin(node, content)
+                await self._begin(node, content)
         content = await self._writable(node, max(0, size - node.attributes.size))
         content.truncate(size)
         self._touch(node, content)
@@ -134,8 +140,15 @@ class Files:
                 self._cache.store.make_room(content.size)
                 await self._reader.complete(node)
             content = await self._cache.thaw(node)
-            await self._reintegration.begin(node, content)
+            await self._begin(node, content)
             return content
+
+    async def _begin(self, node: File, content: Content) -> None:
+        """Nothing of a file without a name is ever sent: another one may stand at its place."""
+        if node.unlinked:
+            content.dirty = True
+        else:
+            await self._reintegration.begin(node, content)
 
     def _touch(self, node: File, content: Content) -> None:
         node.attributes.size = content.size
@@ -163,8 +176,10 @@ class Files:
         return self.mountpoint + node.path[len(root.rstrip("/")) :]
 
     async def fsync(self, handle: Handle) -> None:
-        """Returns when the cluster has it."""
-        await self._reintegration.store(_file(handle))
+        """Returns when the cluster has it; it never has a file without a name."""
+        node = _file(handle)
+        if not node.unlinked:
+            await self._reintegration.store(node)
 
     async def release(self, handle: Handle) -> None:
         """The last descriptor is gone. What a late write made dirty follows in the background."""

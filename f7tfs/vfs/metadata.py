@@ -136,7 +136,8 @@ class Metadata:
 
     def expire(self, directory: Directory) -> None:
         """Ask again the next time."""
-        before = trio.current_time() - self._timeout
+        directory.expired = trio.current_time()
+        before = directory.expired - self._timeout
         directory.listed = min(directory.listed, before)
         for child in directory.children.values():
             child.seen = min(child.seen, before)
@@ -162,7 +163,10 @@ class Metadata:
     def _known(self, child: Node, parent: Directory) -> bool:
         if not child.on_cluster or (isinstance(child, File) and child.change is not None):
             return True
-        return self.fresh(parent) or trio.current_time() - max(child.seen, child.touched) < self._timeout
+        newest = max(child.seen, child.touched)
+        # What a directory holds is told by its own listing.
+        believed = newest > parent.expired or isinstance(child, Directory)
+        return self.fresh(parent) or (believed and trio.current_time() - newest < self._timeout)
 
     async def _lookup_alone(self, parent: Directory, name: str) -> Node:
         """By `stat`, for a directory that cannot be listed."""

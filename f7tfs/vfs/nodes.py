@@ -100,6 +100,8 @@ class Directory(Node):
     children: dict[str, Node] = field(default_factory=dict)
     listed: float = float("-inf")
     """Monotonic time of the newest complete listing."""
+    expired: float = float("-inf")
+    """Monotonic time since when nothing seen before is believed: the user asked to look anew."""
     removed: dict[str, float] = field(default_factory=dict)
     """Names removed here, and when: a listing asked for before that does not bring them back."""
     unlistable_until: float = float("-inf")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from f7tfs.sandbox.process import SandboxProcess
 
 PATIENCE = 60.0
 APIS = ("v2", "v1")
+TROUBLE = re.compile(r"^\S+ \S+ (WARNING|ERROR|CRITICAL)|^Traceback ")
+STATES: set[Path] = set()
+"""Where every daemon that was started keeps its log."""
 
 
 @dataclass
@@ -74,6 +78,7 @@ class Mount:
 
     def mount(self) -> None:
         (self.state / "run").mkdir(mode=0o700, exist_ok=True)
+        STATES.add(self.state)
         source = self.source or f"{self.sandbox.info.system}:"
         done = self.f7tfs("mount", source, str(self.path), "--debug", *self.options)
         assert done.returncode == 0, done.stderr
@@ -142,7 +147,7 @@ class Mount:
         return self.run("bash", "-euc", script, timeout=timeout)
 
     def log(self) -> str:
-        logs = sorted(self.state.rglob("*.log"))
+        logs = sorted((self.state / "state").rglob("*.log"))
         return "\n".join(log.read_text(errors="replace") for log in logs)
 
     def calls(self) -> int:
@@ -163,6 +168,24 @@ def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> No
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.05)
+
+
+def logs() -> dict[Path, int]:
+    """Every daemon's log, and how long it is."""
+    return {log: log.stat().st_size for state in STATES for log in (state / "state").rglob("*.log")}
+
+
+@pytest.fixture
+def quiet_log(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test in which a daemon complained in its log, but for what the mark `expects_log(REGEX)` allows."""
+    before = logs()
+    yield
+    marks = request.node.iter_markers("expects_log")
+    allowed = re.compile("|".join([r"(?!)", *(mark.args[0] for mark in marks)]))
+    for log in logs():
+        new = log.read_bytes()[before.get(log, 0) :].decode(errors="replace")
+        complaints = [line for line in new.splitlines() if TROUBLE.match(line) and not allowed.search(line)]
+        assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture(scope="session", params=APIS)

@@ -9,6 +9,8 @@ import pytest
 
 from tests.mounted.conftest import Mount
 
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
 
 def forget(mount: Mount) -> None:
     """Nothing is cached of the directory any more, and no call counted."""

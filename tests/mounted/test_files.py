@@ -12,6 +12,8 @@ import pytest
 
 from tests.mounted.conftest import Mount, wait_until
 
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
 
 def test_a_file_written_here_is_on_the_cluster_when_cp_returns(mount: Mount, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(os.urandom(10_000))

@@ -10,6 +10,8 @@ import pytest
 
 from tests.mounted.conftest import Mount
 
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
 MB = 1_000_000
 
 

@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from tests.mounted.conftest import APIS, Mount
+from tests.mounted.figures import note
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 # Few names, so that operations meet.
 names = st.sampled_from(["a", "b", "d", "ü x", "f.tmp"])
@@ -24,7 +27,8 @@ offsets = st.integers(0, 5000)
 contents = st.binary(max_size=3000)
 # The owner keeps all rights: root, who runs this, has them anyway on the local disk, but the cluster's user has not.
 modes = st.sampled_from([0o700, 0o711, 0o744, 0o755])
-seconds = st.integers(1_000_000_000, 1_700_000_000)
+NOW = 1_750_000_000
+seconds = st.integers(1_000_000_000, NOW - 1)
 
 
 def outcome(operation: Callable[..., Any], *arguments: Any) -> Any:
@@ -68,6 +72,12 @@ def permissions(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
+def time(path: Path) -> object:
+    """The time that was set, or that it is now: both sides are not written in the same moment."""
+    found = path.lstat()
+    return found.st_mtime_ns if found.st_mtime < NOW else "now"
+
+
 def set_time(path: Path, when: int) -> float:
     os.utime(path, (when, when))
     return path.stat().st_mtime
@@ -78,6 +88,8 @@ class Twin(RuleBasedStateMachine):
 
     mount: Mount
     local: Path
+    compared = 0
+    """Operations, over all examples."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,9 +99,13 @@ class Twin(RuleBasedStateMachine):
         self.ours.mkdir()
 
     def same(self, operation: Callable[..., Any], path: str, *arguments: Any) -> None:
-        expected = outcome(operation, self.theirs / path, *arguments)
-        got = outcome(operation, self.ours / path, *arguments)
-        assert got == expected, f"{operation.__name__} {path}: {got!r} instead of {expected!r}"
+        self.twice(lambda top: operation(top / path, *arguments), f"{operation.__name__} {path}")
+
+    def twice(self, operation: Callable[[Path], Any], what: str) -> None:
+        """Do something below each of the two tops, and compare what came of it."""
+        Twin.compared += 1
+        expected, got = outcome(operation, self.theirs), outcome(operation, self.ours)
+        assert got == expected, f"{what}: {got!r} instead of {expected!r}"
 
     @rule(path=paths, offset=offsets, data=contents)
     def writes(self, path: str, offset: int, data: bytes) -> None:
@@ -123,6 +139,7 @@ class Twin(RuleBasedStateMachine):
     def looks(self, path: str) -> None:
         self.same(kind_and_size, path)
         self.same(permissions, path)
+        self.same(time, path)
 
     @rule(path=paths)
     def makes_a_directory(self, path: str) -> None:
@@ -138,8 +155,7 @@ class Twin(RuleBasedStateMachine):
 
     @rule(path=paths, points_to=st.sampled_from(["a", "d", "../a", "nowhere"]))
     def links(self, path: str, points_to: str) -> None:
-        expected = outcome(os.symlink, points_to, self.theirs / path)
-        assert outcome(os.symlink, points_to, self.ours / path) == expected
+        self.twice(lambda top: os.symlink(points_to, top / path), f"symlink {path}")
         self.same(os.readlink, path)
 
     @rule(path=paths, mode=modes)
@@ -152,9 +168,7 @@ class Twin(RuleBasedStateMachine):
 
     @rule(old=paths, new=paths)
     def renames(self, old: str, new: str) -> None:
-        expected = outcome(os.rename, self.theirs / old, self.theirs / new)
-        got = outcome(os.rename, self.ours / old, self.ours / new)
-        assert got == expected, f"rename {old} {new}: {got!r} instead of {expected!r}"
+        self.twice(lambda top: os.rename(top / old, top / new), f"rename {old} {new}")
 
     def teardown(self) -> None:
         """The mount shows, and the cluster has, what the local directory has."""
@@ -181,8 +195,9 @@ def picture(root: Path) -> dict[str, object]:
     return found
 
 
-def compare(mount: Mount, local: Path, examples: int, steps: int) -> None:
-    machine = type("Machine", (Twin,), {"mount": mount, "local": local})
+def compare(mount: Mount, local: Path, examples: int, steps: int, twin: type[Twin] = Twin) -> None:
+    machine = type("Machine", (twin,), {"mount": mount, "local": local})
+    before = Twin.compared
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -194,6 +209,7 @@ def compare(mount: Mount, local: Path, examples: int, steps: int) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+    note(f"operations compared ({twin.__name__}, {mount.api}):", Twin.compared - before)
 
 
 @pytest.mark.timeout(900)

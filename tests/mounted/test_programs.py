@@ -13,6 +13,8 @@ import pytest
 
 from tests.mounted.conftest import PATIENCE, Mount, wait_until
 
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:

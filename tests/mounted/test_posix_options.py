@@ -1,0 +1,130 @@
+"""Mount options as mount(8) knows them, and directories that are too large for the API."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mounted.conftest import APIS, Mount
+from tests.mounted.test_posix_content import failure
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
+NOBODY = 65534
+
+
+@pytest.fixture
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory that other users can get to."""
+    base = tmp_path_factory.mktemp("public")
+    modes = {parent: stat.S_IMODE(parent.stat().st_mode) for parent in [base, *base.parents[:2]]}
+    for parent, mode in modes.items():
+        parent.chmod(mode | 0o055)
+    yield base
+    for parent, mode in modes.items():
+        parent.chmod(mode)
+
+
+def as_nobody(*command: str) -> subprocess.CompletedProcess[str]:
+    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return subprocess.run([*drop, *command], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_owner_group_and_mask_are_shown_as_the_options_say(new_mount: Callable[..., Mount], api: str) -> None:
+    mount = new_mount(api, "-o", "uid=1234,gid=2345,umask=027")
+    (mount.sandbox.home / "theirs").touch(mode=0o666)
+    (mount.sandbox.home / "theirs").chmod(0o666)
+    mount.mount()
+    (mount.path / "ours").write_text("x")
+    for name, mode in (("theirs", 0o640), ("ours", 0o640)):
+        found = (mount.path / name).stat()
+        assert (found.st_uid, found.st_gid, oct(stat.S_IMODE(found.st_mode))) == (1234, 2345, oct(mode))
+    assert stat.S_IMODE((mount.remote / "theirs").stat().st_mode) == 0o666
+    os.chown(mount.path / "ours", 1234, 2345)
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_read_only_mount_changes_nothing(new_mount: Callable[..., Mount], api: str) -> None:
+    mount = new_mount(api, "-o", "ro")
+    (mount.sandbox.home / "f").write_text("x")
+    mount.mount()
+    assert (mount.path / "f").read_text() == "x"
+    changes: list[Callable[[], object]] = [
+        lambda: (mount.path / "g").write_text("y"),
+        lambda: os.open(mount.path / "f", os.O_RDWR),
+        (mount.path / "d").mkdir,
+        (mount.path / "f").unlink,
+        lambda: os.rename(mount.path / "f", mount.path / "g"),
+        lambda: os.chmod(mount.path / "f", 0o600),
+        lambda: os.utime(mount.path / "f"),
+        lambda: os.symlink("f", mount.path / "l"),
+    ]
+    assert {failure(change) for change in changes} == {errno.EROFS}
+    assert os.listdir(mount.remote) == ["f"]
+    assert mount.umount().returncode == 0
+
+
+def test_other_users_are_kept_out(new_mount: Callable[..., Mount], public: Path) -> None:
+    mount = new_mount("v2", base=public)
+    mount.mount()
+    (mount.path / "f").write_text("x")
+    assert "Permission denied" in as_nobody("cat", str(mount.path / "f")).stderr
+    assert mount.umount().returncode == 0
+
+
+def test_with_allow_other_the_modes_decide(new_mount: Callable[..., Mount], public: Path) -> None:
+    mount = new_mount("v2", "-o", "allow_other,default_permissions", base=public)
+    mount.mount()
+    (mount.path / "open").write_text("to all\n")
+    (mount.path / "open").chmod(0o644)
+    (mount.path / "closed").write_text("to one\n")
+    (mount.path / "closed").chmod(0o600)
+    assert as_nobody("cat", str(mount.path / "open")).stdout == "to all\n"
+    assert "Permission denied" in as_nobody("cat", str(mount.path / "closed")).stderr
+    assert "Permission denied" in as_nobody("touch", str(mount.path / "new")).stderr
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_absolute_links_are_mapped_where_that_is_asked_for(new_mount: Callable[..., Mount], api: str) -> None:
+    mount = new_mount(api, "-o", "map_links")
+    home = mount.sandbox.info.home
+    (mount.sandbox.home / "f").write_text("content")
+    os.symlink(f"{home}/f", mount.sandbox.home / "inside")
+    os.symlink("/elsewhere/f", mount.sandbox.home / "outside")
+    mount.mount()
+    assert os.readlink(mount.path / "inside") == f"{mount.path}/f"
+    assert (mount.path / "inside").lstat().st_size == len(os.fsencode(f"{mount.path}/f"))
+    assert (mount.path / "inside").read_text() == "content"
+    assert os.readlink(mount.path / "outside") == "/elsewhere/f"
+    os.symlink(mount.path / "f", mount.path / "made")
+    assert os.readlink(mount.remote / "made") == f"{home}/f"
+    assert (mount.path / "made").read_text() == "content"
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_directory_that_is_too_large_for_the_api_says_so_and_is_used_by_name(
+    new_mount: Callable[..., Mount], api: str
+) -> None:
+    mount = new_mount(api, settings={"max_ops_file_size": 100_000})
+    large = mount.sandbox.home / "large"
+    large.mkdir()
+    for index in range(3000):
+        (large / f"file{index:04}").write_text(f"{index}")
+    mount.mount()
+    assert failure(lambda: os.listdir(mount.path / "large")) == errno.EFBIG
+    assert (mount.path / "large/file1234").read_text() == "1234"
+    assert failure((mount.path / "large/absent").stat) == errno.ENOENT
+    (mount.path / "large/new").write_text("new")
+    assert (large / "new").read_text() == "new"
+    (mount.path / "large/file0007").unlink()
+    assert not (large / "file0007").exists()
+    assert mount.umount().returncode == 0

@@ -1,0 +1,112 @@
+"""What stands around every handler: no defect ends the mount, nothing waits for ever, every error has its errno."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Awaitable, Callable
+
+import pyfuse3
+import pytest
+import trio
+import trio.testing
+
+from f7tfs.cluster.errors import NotFound
+from f7tfs.fuse.guard import guarded, guarded_release, guarded_staging
+from f7tfs.fuse.watchdog import PATIENCE, Watchdog
+
+
+class Operations:
+    """One handler of each sort, which does what it is told."""
+
+    deadline, staging_deadline = 60.0, 1800.0
+
+    def __init__(self, work: Callable[[], Awaitable[int]]) -> None:
+        self.work = work
+        self.watchdog = Watchdog()
+
+    def opener(self, fh: int) -> int:
+        return 0
+
+    @guarded
+    async def lookup(self, fh: int) -> int:
+        return await self.work()
+
+    @guarded_staging
+    async def read(self, fh: int) -> int:
+        return await self.work()
+
+    @guarded_release
+    async def release(self, fh: int) -> int:
+        return await self.work()
+
+
+def answer(work: Callable[[], Awaitable[int]], name: str = "lookup") -> int:
+    """What a handler returns, or the negative errno; with it the clock of the test stands at the time it took."""
+
+    async def main() -> int:
+        try:
+            result: int = await getattr(Operations(work), name)(1)
+        except pyfuse3.FUSEError as error:
+            return -int(error.errno_)
+        return result
+
+    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def raising(error: Exception) -> Callable[[], Awaitable[int]]:
+    async def work() -> int:
+        await trio.lowlevel.checkpoint()
+        raise error
+
+    return work
+
+
+def sleeping(seconds: float) -> Callable[[], Awaitable[int]]:
+    async def work() -> int:
+        await trio.sleep(seconds)
+        return 7
+
+    return work
+
+
+def test_an_answer_goes_through() -> None:
+    assert answer(sleeping(59)) == 7
+
+
+def test_an_error_of_the_cluster_is_an_errno() -> None:
+    assert answer(raising(NotFound("x"))) == -errno.ENOENT
+    assert answer(raising(OSError(errno.ENOSPC, "full"))) == -errno.ENOSPC
+    assert answer(raising(pyfuse3.FUSEError(errno.EXDEV))) == -errno.EXDEV
+
+
+def test_a_defect_is_an_input_output_error_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        assert answer(raising(KeyError("defect"))) == -errno.EIO
+    assert "KeyError" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("lookup", 60), ("read", 1800), ("release", 1800)])
+def test_what_takes_longer_than_its_deadline_is_timed_out(name: str, seconds: float) -> None:
+    assert answer(sleeping(seconds - 1), name) == 7
+    assert answer(sleeping(seconds + 1), name) == -errno.ETIMEDOUT
+    assert answer(raising(trio.TooSlowError()), name) == -errno.ETIMEDOUT
+
+
+def test_whose_caller_is_dying_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("f7tfs.fuse.watchdog.is_dying", lambda pid: pid == 42)
+
+    async def main() -> tuple[int, float]:
+        operations = Operations(sleeping(50))
+        monkeypatch.setattr(operations, "opener", lambda _fh: 42)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(operations.watchdog.run)
+            began = trio.current_time()
+            with pytest.raises(pyfuse3.FUSEError) as interrupted:
+                await operations.lookup(1)
+            nursery.cancel_scope.cancel()
+        return int(interrupted.value.errno_), trio.current_time() - began
+
+    number, seconds = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert number == errno.EINTR
+    assert seconds <= 2 * PATIENCE
