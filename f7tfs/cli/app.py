@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from f7tfs import __version__
+from f7tfs.cli.doctor import doctor
 from f7tfs.cli.jobs import jobs
 from f7tfs.cli.log import log
 from f7tfs.cli.login import login
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (login, mount, mounts, umount, status, log, sync, refresh, sandbox):
+for command in (login, mount, mounts, umount, status, log, doctor, sync, refresh, sandbox):
     app.command()(command)
 app.add_typer(profiles, name="profiles")
 app.add_typer(service, name="service")

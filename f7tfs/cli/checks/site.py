@@ -1,0 +1,113 @@
+"""What must be right at the site: the token, the services, the rights on the directory. Loads the HTTP library."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+
+from f7tfs.cli.checks.findings import Finding, failed, ok
+from f7tfs.cli.output import duration
+from f7tfs.cluster.connect import System, list_systems
+from f7tfs.cluster.errors import ClusterError, NotFound
+from f7tfs.cluster.model import Kind
+from f7tfs.cluster.port import Cluster
+from f7tfs.config import MountSettings
+from f7tfs.firecrest.auth import Authorization, claims_of
+from f7tfs.firecrest.errors import ConnectionFailed, FirecrestException
+from f7tfs.mount.daemon import home_directory
+
+_SKEW = 30.0
+_SHORT = 60.0
+_LOGIN = "f7tfs login asks for new credentials"
+
+
+async def token(authorization: Authorization) -> AsyncIterator[Finding]:
+    """Whether there is a token, from whom, for how long, and by whose clock."""
+    began = time.monotonic()
+    try:
+        text = await authorization.get_access_token()
+    except ConnectionFailed as error:
+        yield failed("token", str(error), "check AUTH_TOKEN_URL (token_url), and the network")
+        return
+    except FirecrestException as error:
+        yield failed("token", str(error), _LOGIN)
+        return
+    claims = claims_of(text)
+    if not claims:
+        yield ok("token", "there is one; it does not tell its end", time.monotonic() - began)
+        return
+    now = time.time()
+    left = float(claims.get("exp", now)) - now
+    said = (
+        f"from {claims.get('iss', 'nobody')}, for {claims.get('preferred_username') or claims.get('sub', 'nobody')}"
+    )
+    if left < _SHORT:
+        yield failed(
+            "token",
+            f"{said}: {f'{duration(left)} left' if left > 0 else 'it has expired'}",
+            "have a new one printed by the token command; or the clock is wrong: timedatectl set-ntp true",
+        )
+    else:
+        yield ok("token", f"{said}, {duration(left)} left", time.monotonic() - began)
+    issued = float(claims.get("iat", now))
+    if issued - now > _SKEW:
+        # A token of the past may be an old one; one of the future cannot be.
+        yield failed("clock", f"{duration(issued - now)} behind the identity provider's", "timedatectl set-ntp true")
+    else:
+        yield ok("clock", "not behind the identity provider's")
+
+
+async def systems(settings: MountSettings, authorization: Authorization) -> AsyncIterator[Finding]:
+    """Whether the site has the system, and what it says of its services."""
+    began = time.monotonic()
+    try:
+        found = await list_systems(settings.url, authorization, api_version=settings.api_version)
+    except NotFound as error:
+        yield failed("site", f"no FirecREST at {settings.url}: {error}", "check the URL (FIRECREST_URL, --url)")
+        return
+    except ClusterError as error:
+        yield failed("site", f"{settings.url}: {error}", "the site may be down: see its status page, try again later")
+        return
+    seconds = time.monotonic() - began
+    chosen = next((each for each in found if each.name.lower() == settings.system.lower()), None)
+    if chosen is None:
+        there = ", ".join(each.name for each in found) or "none"
+        yield failed("system", f"the site has no {settings.system}", f"it has: {there}; f7tfs login chooses one")
+        return
+    yield ok("site", f"FirecREST v{chosen.api_version} with {', '.join(each.name for each in found)}", seconds)
+    for finding in _services(chosen, settings):
+        yield finding
+
+
+def _services(system: System, settings: MountSettings) -> Iterator[Finding]:
+    for trouble in system.troubles:
+        yield failed("service", f"{system.name}: {trouble}", "the site's own check says so: wait, or ask the site")
+    if not system.troubles:
+        yield ok("service", f"{system.name}: the site says that all is well")
+    if system.needs_account and not settings.account:
+        yield failed(
+            "account",
+            f"transfers on {system.name} need an account",
+            "f7tfs login --account NAME, or FIRECREST_ACCOUNT",
+        )
+
+
+async def root(cluster: Cluster, settings: MountSettings) -> AsyncIterator[Finding]:
+    """Who the user is there, and whether the directory is one."""
+    try:
+        identity = await cluster.identity()
+        path = settings.path or await home_directory(cluster, identity.user)
+        yield ok("user", f"{identity.user} ({', '.join(sorted(identity.groups.values()))})")
+        began = time.monotonic()
+        if path == "/":
+            yield ok("root", "all file systems")
+        elif (await cluster.stat(path)).kind is Kind.FILE:
+            yield failed("root", f"{path} is not a directory", "mount the directory that it is in")
+        else:
+            entries = await cluster.list_directory(path)
+            yield ok("root", f"{path} has {len(entries)} entries", time.monotonic() - began)
+    except NotFound as error:
+        cure = f"{settings.system}: is your own directory, {settings.system}:/ shows all"
+        yield failed("root", str(error), cure)
+    except ClusterError as error:
+        yield failed("root", str(error), "mount a directory that you may read; ask the site about your rights")

@@ -1,0 +1,206 @@
+"""`f7tfs doctor`: all is well on a healthy machine, and each fault is named with its cure."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from f7tfs.sandbox.process import SandboxProcess
+from tests.dayone.conftest import PATIENCE, User, log_in
+from tests.dayone.terminal import converse
+
+ALL_CHECKS = {
+    *("fuse", "fusermount3", "disk", "name", "connection", "token", "clock", "site", "service", "user", "root"),
+    *("rights", "direct", "archive", "staged"),
+}
+
+
+def variables(sandbox: SandboxProcess, api: str = "v2") -> dict[str, str]:
+    info = sandbox.info
+    return {
+        "FIRECREST_URL": info.url_v2 if api == "v2" else info.url_v1,
+        "AUTH_TOKEN_URL": info.token_url,
+        "FIRECREST_CLIENT_ID": info.client_id,
+        "FIRECREST_CLIENT_SECRET": info.client_secret,
+        "FIRECREST_SYSTEM": info.system,
+    }
+
+
+def examine(user: User, *arguments: str, **environment: str) -> dict[str, dict[str, Any]]:
+    """What the doctor found, by check; of several findings of one check the worst."""
+    done = user("doctor", *arguments, "--json", **environment)
+    order = ["ok", "warning", "failed"]
+    found: dict[str, dict[str, Any]] = {}
+    for finding in json.loads(done.stdout):
+        before = found.get(finding["check"])
+        if before is None or order.index(finding["state"]) > order.index(before["state"]):
+            found[finding["check"]] = finding
+    assert done.returncode == any(finding["state"] == "failed" for finding in found.values()), done.stderr
+    assert all(finding["cure"] for finding in found.values() if finding["state"] != "ok")
+    return found
+
+
+@pytest.mark.parametrize("api", ["v2", "v1"])
+def test_a_healthy_machine_and_site_pass_every_check(user: User, sandbox: SandboxProcess, api: str) -> None:
+    found = examine(user, **variables(sandbox, api))
+    assert set(found) == ALL_CHECKS
+    # A small disk under the tests is a warning, and no failure.
+    assert {finding["state"] for check, finding in found.items() if check != "disk"} == {"ok"}
+    assert all(found[route]["seconds"] > 0 for route in ("direct", "archive", "staged"))
+    assert list(sandbox.home.glob(".f7tfs-doctor*")) == []
+
+
+def test_the_report_is_read_by_people_in_a_pipe_and_on_a_terminal(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox)
+    piped = user.done("doctor", "--quick")
+    assert [line.split("\t")[0] for line in piped.splitlines()[:2]] == ["fuse", "fusermount3"]
+    code, shown = converse(["doctor", "here", "--quick"], user.env(), user.home)
+    assert code == 0
+    assert "check" in shown
+    assert "\x1b[32mok" in shown
+
+
+def test_quick_changes_nothing_and_starts_no_job(user: User, sandbox: SandboxProcess) -> None:
+    sandbox.reset_calls()
+    found = examine(user, "--quick", **variables(sandbox))
+    assert found["rights"]["state"] == "ok"
+    assert not any("transfer" in call or "compress" in call for call in sandbox.calls())
+
+
+def token(**claims: float) -> str:
+    body = base64.urlsafe_b64encode(json.dumps({"iss": "x", "sub": "me", **claims}).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJIUzI1NiJ9.{body}.c2ln"
+
+
+Fault = Callable[[SandboxProcess], dict[str, str]]
+"""Makes something wrong; returns the variables of a user who meets it."""
+
+
+def unhealthy(sandbox: SandboxProcess) -> dict[str, str]:
+    sandbox.faults(unhealthy=True)
+    return variables(sandbox)
+
+
+def rule(match: str, **what: Any) -> Fault:
+    def make(sandbox: SandboxProcess) -> dict[str, str]:
+        sandbox.faults({"match": match, "count": None, **what})
+        return variables(sandbox)
+
+    return make
+
+
+def faults(**what: Any) -> Fault:
+    def make(sandbox: SandboxProcess) -> dict[str, str]:
+        sandbox.faults(**what)
+        return variables(sandbox)
+
+    return make
+
+
+def without(**changed: str) -> Fault:
+    return lambda sandbox: {**variables(sandbox), **changed}
+
+
+def old_token(sandbox: SandboxProcess) -> dict[str, str]:
+    return {**variables(sandbox), "FIRECREST_TOKEN_COMMAND": f"echo {sandbox.token(seconds=20)}"}
+
+
+def slow_clock(sandbox: SandboxProcess) -> dict[str, str]:
+    now = time.time()
+    made = token(iat=now + 3600, exp=now + 7200)
+    return {**variables(sandbox), "FIRECREST_TOKEN_COMMAND": f"echo {made}"}
+
+
+def tls_where_there_is_none(sandbox: SandboxProcess) -> dict[str, str]:
+    url = sandbox.info.url_v2.replace("http://", "https://")
+    return {**variables(sandbox), "FIRECREST_URL": url}
+
+
+DENIED = json.dumps(
+    {"message": "Remote process failed with exit status:1 and error message:cannot: Permission denied"}
+)
+
+FAULTS: list[tuple[str, Fault, str, str]] = [
+    ("no settings", lambda _sandbox: {}, "settings", "f7tfs login"),
+    ("an unknown profile", without(F7TFS_PROFILE="nosuch"), "settings", "f7tfs profiles"),
+    ("no such host", without(FIRECREST_URL="http://nosuch.invalid"), "name", "DNS"),
+    ("nobody listens", without(FIRECREST_URL="http://127.0.0.1:9/v2"), "connection", "firewall"),
+    ("no TLS", tls_where_there_is_none, "tls", "check the URL"),
+    ("a wrong secret", without(FIRECREST_CLIENT_SECRET="wrong-secret"), "token", "f7tfs login"),
+    ("a failing token command", without(FIRECREST_TOKEN_COMMAND="false"), "token", "f7tfs login"),
+    ("a token at its end", old_token, "token", "token command"),
+    ("a slow clock", slow_clock, "clock", "timedatectl"),
+    ("no FirecREST there", rule("/status/systems", status=404), "site", "check the URL"),
+    ("an unknown system", without(FIRECREST_SYSTEM="nosuch"), "system", "it has: cluster"),
+    ("a sick service", unhealthy, "service", "ask the site"),
+    ("no right to write", rule("POST .*/mkdir", status=403, body=DENIED), "rights", "-o ro"),
+    ("a full quota", faults(quota=0), "direct", "quota"),
+    ("a full file system", faults(quota=0, quota_error="ENOSPC"), "direct", "full"),
+    ("no archives", rule("/(compress|extract)", status=400, body='{"message":"no"}'), "archive", "f7tfs log"),
+    ("failing transfers", faults(fail_transfers=5), "staged", "transfer jobs"),
+    ("content that is cut short", faults(wrong_content=5), "staged", "transfer jobs"),
+]
+
+
+@pytest.mark.parametrize(("fault", "check", "cure"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS])
+def test_a_fault_is_found_and_its_cure_is_named(
+    user: User, sandbox: SandboxProcess, fault: Fault, check: str, cure: str
+) -> None:
+    quick = () if check in ("direct", "archive", "staged") else ("--quick",)
+    found = examine(user, *quick, **fault(sandbox))
+    assert found[check]["state"] != "ok", found
+    assert cure in found[check]["cure"]
+
+
+def test_a_directory_that_is_not_there_is_found(user: User, sandbox: SandboxProcess) -> None:
+    found = examine(user, "cluster:/home/nosuch", **variables(sandbox))
+    assert (found["root"]["state"], "cluster: is your own" in found["root"]["cure"]) == ("failed", True)
+
+
+def test_a_site_whose_transfers_need_an_account(user: User, start_sandbox: Callable[..., SandboxProcess]) -> None:
+    sandbox = start_sandbox(require_account=True)
+    found = examine(user, **variables(sandbox))
+    assert "--account" in found["account"]["cure"]
+    found = examine(user, "--account", "staff", **variables(sandbox))
+    assert (found["service"]["state"], found["staged"]["state"]) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "check", "cure"),
+    [
+        ("mount -t tmpfs none /dev && mknod /dev/null c 1 3", "fuse", "modprobe fuse"),
+        (
+            "mkdir -p state && mount -t tmpfs -o size=64k none state && head -c 62K /dev/zero > state/full",
+            "disk",
+            "make room",
+        ),
+        ("mkdir -p state && mount -t tmpfs -o ro none state", "disk", "XDG_STATE_HOME"),
+    ],
+    ids=["no device", "a full disk", "a read-only disk"],
+)
+def test_a_fault_of_this_machine_is_found(
+    user: User, sandbox: SandboxProcess, break_it: str, check: str, cure: str
+) -> None:
+    """In a mount namespace of its own."""
+    doctor = f"exec {shlex.quote(sys.executable)} -m f7tfs doctor --quick --json"
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "bash", "-c", f"{break_it} && {doctor}"],
+        env={**user.env(), **variables(sandbox), "XDG_STATE_HOME": str(user.home / "state")},
+        cwd=user.home,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    found = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert found[check]["state"] == "failed"
+    assert cure in found[check]["cure"]
