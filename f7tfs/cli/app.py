@@ -16,12 +16,14 @@ from f7tfs.cli.login import login
 from f7tfs.cli.mount import mount
 from f7tfs.cli.mounts import mounts
 from f7tfs.cli.output import complain, show
+from f7tfs.cli.prefetch import prefetch
 from f7tfs.cli.profiles import profiles
 from f7tfs.cli.refresh import refresh
 from f7tfs.cli.sandbox import sandbox
 from f7tfs.cli.service import service
 from f7tfs.cli.status import status
 from f7tfs.cli.sync import sync
+from f7tfs.cli.top import top
 from f7tfs.cli.umount import umount
 from f7tfs.errors import UserError
 
@@ -32,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (login, mount, mounts, umount, status, log, doctor, sync, refresh, sandbox):
+for command in (login, mount, mounts, umount, status, log, top, doctor, sync, refresh, prefetch, sandbox):
     app.command()(command)
 app.add_typer(profiles, name="profiles")
 app.add_typer(service, name="service")

@@ -25,6 +25,7 @@ from f7tfs.log import redact
 
 if TYPE_CHECKING:
     import rich.console
+    from rich.table import Table
 
 _STYLES = (
     ("green", {"COMPLETED", "RUNNING", "ok", "mounted", "healthy", "done"}),
@@ -69,7 +70,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empt
     if not rows:
         tell(empty)
     elif console().is_terminal:
-        _draw(columns, rows)
+        console().print(table(columns, rows))
     else:
         for row in rows:
             show("\t".join(_one_line(str(cell)) for cell in row))
@@ -90,16 +91,17 @@ def show_record(title: str, values: Mapping[str, object]) -> None:
         console().print(Text.assemble("    ", (f"{name:{width}}", "cyan"), " ", _cell(value)))
 
 
-def _draw(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A table for a terminal."""
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    drawn = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for index, title in enumerate(columns):
         numbers = all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(title, justify="right" if numbers else "left", overflow="fold")
+        drawn.add_column(title, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(cell) for cell in row))
-    console().print(table)
+        drawn.add_row(*(_cell(cell) for cell in row))
+    return drawn
 
 
 def _cell(value: object) -> Any:

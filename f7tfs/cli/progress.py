@@ -49,3 +49,24 @@ def drain_progress() -> Iterator[Progress]:
             )
 
         yield show
+
+
+@contextmanager
+def byte_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar of bytes; told how many more have come."""
+    if not console(stderr=True).is_terminal:
+        yield lambda _more: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda more: bars.advance(task, more)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from f7tfs.cli.arguments import Json
-from f7tfs.cli.output import count, moment, show_json, show_record, size, tell
+from f7tfs.cli.output import count, moment, show, show_json, show_record, show_table, size, tell
 from f7tfs.cli.places import control_of
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
@@ -23,10 +23,26 @@ def status(
     mountpoint: Annotated[
         Path | None, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="All of yours if not given.")
     ] = None,
+    calls: Annotated[bool, typer.Option("--calls", help="The requests sent to the API, by endpoint.")] = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="For Prometheus: its text format.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show what is mounted and what is still to be sent."""
     answers = [ask_one(mountpoint)] if mountpoint is not None else [*running(), *stale()]
+    if metrics:
+        # It loads the event loop.
+        from f7tfs.mount.metrics import metrics as text
+
+        show(text([answer for answer in answers if "problem" not in answer]).rstrip("\n"))
+        return
+    if calls and not as_json:
+        rows = [
+            (answer["mountpoint"], route, number)
+            for answer in answers
+            for route, number in sorted(answer.get("calls", {}).items(), key=lambda item: -item[1])
+        ]
+        show_table(("mount point", "endpoint", "calls"), rows, empty="no calls")
+        return
     if as_json:
         show_json(answers if mountpoint is None else answers[0])
     elif not answers:

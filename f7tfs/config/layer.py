@@ -48,4 +48,5 @@ class Settings:
     drain_timeout: float | None = None
     write_mode: WriteMode | None = None
     zone: str | None = None
+    metrics: int | None = None
     cache_dir: Path | None = None

@@ -53,6 +53,13 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _port(value: object) -> int:
+    number = _number(value)
+    if not 0 < number < 65536:
+        raise ValueError("a port is wanted")
+    return number
+
+
 def _write_mode(value: object) -> WriteMode:
     for mode in WRITE_MODES:
         if value == mode:
@@ -95,6 +102,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "drain_timeout": ("drain_timeout", _seconds),
     "write_mode": ("write_mode", _write_mode),
     "zone": ("zone", _text),
+    "metrics": ("metrics", _port),
     "jobs_name": ("jobs_name", _name),
     "list_jobs": ("list_jobs", _flag),
     "nocancel": ("nocancel", _flag),

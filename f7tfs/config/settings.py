@@ -39,6 +39,8 @@ class MountOptions:
     """How long an unmount waits until the cluster has every change."""
     write_mode: WriteMode = "auto"
     zone: str | None = None
+    metrics: int | None = None
+    """A port of this machine where Prometheus is answered."""
     cache_dir: Path | None = None
 
 

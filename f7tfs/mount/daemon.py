@@ -81,6 +81,7 @@ async def _connect_and_serve(
             control_socket=address,
             drain_seconds=settings.options.drain_timeout,
             root=root,
+            metrics_port=settings.options.metrics,
             about={
                 "mountpoint": str(mountpoint),
                 "remote": remote,

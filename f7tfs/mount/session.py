@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import trio
 
 from f7tfs.mount.control import Command, ControlServer, Progress
+from f7tfs.mount.metrics import serve_metrics
 from f7tfs.mount.unmount import unmount
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Session:
         control_socket: Path,
         drain_seconds: float,
         root: str,
+        metrics_port: int | None = None,
         about: Mapping[str, object],
         live: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
@@ -65,6 +67,7 @@ class Session:
         self._mountpoint = mountpoint
         self._drain_seconds = drain_seconds
         self._root = root
+        self._metrics_port = metrics_port
         self._about = about
         self._live = live
         self._control = ControlServer(control_socket, self._commands())
@@ -81,6 +84,8 @@ class Session:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._control.serve)
             await nursery.start(self._watch_signals)
+            if self._metrics_port is not None:
+                await nursery.start(serve_metrics, self._metrics_port, self.status)
             await nursery.start(self._serve_until_unmounted)
             on_ready()
             await self._unmounted.wait()
@@ -148,6 +153,10 @@ class Session:
 
     async def _status_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         del arguments, progress
+        return self.status()
+
+    def status(self) -> dict[str, object]:
+        """What a user asks a mount; JSON-able."""
         return {
             **self._about,
             **self._live(),

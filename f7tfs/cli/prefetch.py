@@ -1,0 +1,59 @@
+"""`f7tfs prefetch`: have content on the local disk before it is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from f7tfs.cli.output import count, size, tell
+from f7tfs.cli.places import mount_and_path
+from f7tfs.cli.progress import byte_progress
+from f7tfs.mount.errors import MountError
+
+_CHUNK = 2**20
+
+
+def prefetch(
+    paths: Annotated[list[Path], typer.Argument(parser=Path, metavar="PATH...", help="Files and directories.")],
+) -> None:
+    """Bring files, and all files below directories, into the local cache."""
+    files = []
+    for path in paths:
+        mount_and_path(path)
+        files += list(_files_below(path))
+    total = sum(length for _, length in files)
+    with byte_progress("fetching", total) as arrived:
+        for file, _ in files:
+            _read(file, arrived)
+    tell(f"{count(len(files), 'file')}, {size(total)}, can be read without the cluster")
+
+
+def _files_below(path: Path) -> Iterator[tuple[Path, int]]:
+    try:
+        if not path.is_dir():
+            yield path, path.stat().st_size
+            return
+        for directory, _, names in os.walk(path, onerror=_raise):
+            for name in sorted(names):
+                file = Path(directory) / name
+                if file.is_file() and not file.is_symlink():
+                    yield file, file.stat().st_size
+    except OSError as error:
+        raise MountError(f"{error.filename or path}: {error.strerror}", "f7tfs status tells more") from None
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _read(file: Path, arrived: Callable[[int], None]) -> None:
+    try:
+        with file.open("rb", buffering=0) as stream:
+            while chunk := stream.read(_CHUNK):
+                arrived(len(chunk))
+    except OSError as error:
+        raise MountError(f"{file}: {error.strerror}", "f7tfs log tells more; the rest was not fetched") from None

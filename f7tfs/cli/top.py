@@ -1,0 +1,90 @@
+"""`f7tfs top`: the mounts, live."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from f7tfs.cli.mounts import state_of
+from f7tfs.cli.output import console, show_table, size, tell
+from f7tfs.cli.status import running, stale
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+_COLUMNS = ("mount point", "state", "calls", "calls/s", "to be sent", "failed", "cached")
+_MOST_ROUTES = 12
+
+
+def top(
+    interval: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Look again after this.")] = 1.0,
+) -> None:
+    """Show the mounts as they are now, until Ctrl-C; in a pipe once."""
+    if not console().is_terminal:
+        show_table(_COLUMNS, _rows(_look(), {}, interval), empty="nothing is mounted")
+        return
+    from rich.live import Live
+
+    before = _look()
+    if not before:
+        tell("nothing is mounted")
+        return
+    try:
+        with Live(_drawn(before, {}, interval), console=console(), screen=True, auto_refresh=False) as live:
+            while True:
+                time.sleep(interval)
+                now = _look()
+                live.update(_drawn(now, before, interval), refresh=True)
+                before = now
+    except KeyboardInterrupt:
+        return
+
+
+def _look() -> dict[str, dict[str, Any]]:
+    """What every mount says of itself, by mount point."""
+    return {str(answer["mountpoint"]): answer for answer in (*running(), *stale())}
+
+
+def _rows(
+    now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]], interval: float
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for place, answer in now.items():
+        if "problem" in answer:
+            rows.append((place, state_of(answer), "", "", "", "", ""))
+            continue
+        calls = sum(answer["calls"].values())
+        earlier = before.get(place, answer)
+        seconds = max(answer["now"] - earlier.get("now", 0.0), interval)
+        rate = (calls - sum(earlier.get("calls", answer["calls"]).values())) / seconds
+        left = f"{answer['changes_left']} ({size(answer['bytes_left'])})"
+        rows.append(
+            (place, state_of(answer), calls, f"{rate:.1f}", left, len(answer["failed"]), size(answer["cache_bytes"]))
+        )
+    return rows
+
+
+def _drawn(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]], interval: float) -> Group:
+    from rich.console import Group
+
+    from f7tfs.cli.output import table
+
+    routes = sorted(
+        ((count, route, place) for place, answer in now.items() for route, count in answer.get("calls", {}).items()),
+        reverse=True,
+    )
+    waiting = [
+        (place, each["path"], each["error"])
+        for place, answer in now.items()
+        for each in (*answer.get("failed", ()), *answer.get("waiting", ()))
+    ]
+    return Group(
+        table(_COLUMNS, _rows(now, before, interval)),
+        "",
+        table(("calls", "of the API", "by"), routes[:_MOST_ROUTES]),
+        "",
+        table(("mount point", "not sent yet", "why"), waiting[:_MOST_ROUTES]) if waiting else "",
+    )

@@ -1,0 +1,89 @@
+"""Looking at mounts: status in all its forms, top, metrics, prefetch."""
+
+from __future__ import annotations
+
+import os
+import socket
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from f7tfs.sandbox.process import SandboxProcess
+from tests.dayone.conftest import User, log_in
+from tests.dayone.terminal import converse
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def place(user: User, sandbox: SandboxProcess) -> Iterator[Path]:
+    log_in(user, sandbox)
+    place = user.directory("mnt")
+    user.done("mount", "here", str(place))
+    yield place
+    user.done("umount", str(place))
+
+
+def test_status_tells_people_pipes_and_programs(user: User, place: Path) -> None:
+    os.listdir(place)
+    piped = user.done("status", str(place))
+    assert piped.startswith(f"{place}: cluster:/home/user\n    site ")
+    assert user.json("status", str(place))["reachable"]
+    code, shown = converse(["status", str(place)], user.env(), user.home)
+    assert code == 0
+    assert "\x1b[1m" in shown
+    rows = [line.split("\t") for line in user.done("status", str(place), "--calls").splitlines()]
+    assert sum(int(number) for _, _, number in rows) == sum(user.json("status", str(place))["calls"].values())
+    assert any("/filesystem/" in route for _, route, _ in rows)
+
+
+def test_top_is_live_on_a_terminal_and_a_table_in_a_pipe(user: User, place: Path) -> None:
+    rows = [line.split("\t") for line in user.done("top").splitlines()]
+    assert [str(place), "mounted"] in [row[:2] for row in rows]
+    code, shown = converse(
+        ["top", "--interval", "0.1"], user.env(), user.home, [("calls/s", ""), ("of the API", "\x03")]
+    )
+    assert code == 0, shown
+    assert "/filesystem/" in shown
+
+
+def test_metrics_are_given_on_request_and_on_a_port(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox)
+    place, port = user.directory("mnt"), free_port()
+    user.done("mount", "here", str(place), "-o", f"metrics={port}")
+    os.listdir(place)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        served = answer.read().decode()
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert f'f7tfs_reachable{{mountpoint="{place}",remote="cluster:/home/user"}} 1' in served.splitlines()
+    assert "# TYPE f7tfs_api_calls_total counter" in served
+    assert user.done("status", str(place), "--metrics").splitlines()[:3] == served.splitlines()[:3]
+    other = user.directory("other")
+    what, cure = user.refused("mount", "cluster:/scratch", str(other), "-o", f"metrics={port}")
+    assert f"no metrics on port {port}" in what
+    assert "metrics=PORT" in cure
+    user.done("umount", str(place))
+
+
+def test_what_was_prefetched_is_read_without_the_cluster(user: User, sandbox: SandboxProcess) -> None:
+    tree = sandbox.home / "tree"
+    tree.mkdir()
+    for name in ("one", "two"):
+        (tree / name).write_bytes(name.encode() * 1000)
+    log_in(user, sandbox)
+    place = user.directory("mnt")
+    user.done("mount", "here", str(place))
+    found = user("prefetch", str(place / "tree"))
+    assert (found.returncode, found.stderr) == (0, "2 files, 5.9 KiB, can be read without the cluster\n")
+    sandbox.reset_calls()
+    assert (place / "tree" / "one").read_bytes() == b"one" * 1000
+    assert not any("download" in call for call in sandbox.calls())
+    assert "No such file" in user.refused("prefetch", str(place / "nosuch"))[0]
+    assert "not in a mount" in user.refused("prefetch", str(user.home))[0]
+    user.done("umount", str(place))
