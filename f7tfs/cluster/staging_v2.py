@@ -27,7 +27,7 @@ from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.storage import EARLY, Meter, check_source, check_target, size_of_copy, translated_storage
 from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
 from f7tfs.firecrest.client_v2 import FirecrestV2
-from f7tfs.firecrest.s3 import ObjectStorage, Part
+from f7tfs.firecrest.s3 import ObjectStorage, plan_parts
 
 
 class Files(Protocol):
@@ -155,13 +155,3 @@ class StagingV2:
             return (await self._files.stat(path)).size == size
         except NotFound:
             return False
-
-
-def plan_parts(urls: list[str], largest: int, size: int) -> list[Part]:
-    """Which bytes go to which URL; empty where the URLs cannot take so many bytes."""
-    if not urls or largest < 1 or len(urls) * largest < size:
-        return []
-    return [
-        Part(url, start, min(start + largest, size))
-        for url, start in zip(urls, range(0, size, largest), strict=False)
-    ]

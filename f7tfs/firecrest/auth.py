@@ -13,6 +13,7 @@ import httpx
 import trio
 
 from f7tfs.firecrest.errors import ClientsCredentialsException, ConnectionFailed, RequestTimedOut
+from f7tfs.firecrest.http import HttpClient
 from f7tfs.firecrest.reply import reply_of
 
 _MARGIN = 60.0
@@ -122,7 +123,7 @@ class ClientCredentials(CachedToken):
         self._transport = transport
 
     async def _fetch(self) -> tuple[str, float]:
-        async with httpx.AsyncClient(transport=self._transport, timeout=_SECONDS) as client:
+        async with HttpClient(transport=self._transport, timeout=_SECONDS) as client:
             for attempt in range(_ATTEMPTS):
                 last = attempt == _ATTEMPTS - 1
                 try:

@@ -40,6 +40,15 @@ class Client:
         """Close the connections."""
         await self._session.aclose()
 
+    async def reopen(self) -> None:
+        """Close the connections, and let there be new ones."""
+        await self._session.reopen()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connections are closed."""
+        return self._session.is_closed
+
     @property
     def calls(self) -> dict[str, int]:
         """Requests sent so far, by `METHOD route`."""

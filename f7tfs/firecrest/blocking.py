@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial, wraps
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from f7tfs.firecrest.portal import portal
 
@@ -46,6 +46,21 @@ class BlockingClient(Twin):
         """Close the connections."""
         self._close.detach()
         portal().run(self.original.close_session)
+
+    def create_new_session(self) -> None:
+        """Close the connections, and let there be new ones."""
+        portal().run(self.original.create_new_session)
+        if not self._close.alive:
+            self._close = weakref.finalize(self, portal().post, self.original.close_session)
+
+    @property
+    def is_session_closed(self) -> bool:
+        """Whether the connections are closed."""
+        return bool(self.original.is_session_closed)
+
+    def set_api_version(self, api_version: str) -> None:
+        """Nothing here depends on the server's version: for scripts that tell it."""
+        self.original.set_api_version(api_version)
 
     @property
     def calls(self) -> dict[str, int]:
@@ -86,7 +101,13 @@ class blocking_property(Generic[A, R]):  # noqa: N801 - used like `property`
         del kind  # it tells the type checker what `read` takes
         self._read = read
 
-    def __get__(self, twin: Twin, owner: type[Twin]) -> R:
+    @overload
+    def __get__(self, twin: None, owner: type[Twin]) -> Self: ...
+    @overload
+    def __get__(self, twin: Twin, owner: type[Twin]) -> R: ...
+    def __get__(self, twin: Twin | None, owner: type[Twin]) -> R | Self:
+        if twin is None:
+            return self
         return portal().run(partial(self._read, twin.original))
 
 

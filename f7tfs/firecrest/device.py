@@ -13,6 +13,7 @@ import trio
 
 from f7tfs.firecrest.auth import CachedToken
 from f7tfs.firecrest.errors import ClientsCredentialsException, ConnectionFailed
+from f7tfs.firecrest.http import HttpClient
 from f7tfs.firecrest.keyring import SecretStore
 from f7tfs.firecrest.reply import reply_of
 
@@ -70,7 +71,7 @@ class DeviceFlow(CachedToken):
         self._refresh_token: str | None = None
 
     async def _fetch(self) -> tuple[str, float]:
-        async with httpx.AsyncClient(transport=self._transport, timeout=_SECONDS) as http:
+        async with HttpClient(transport=self._transport, timeout=_SECONDS) as http:
             try:
                 answer = await self._refreshed(http) or await self._logged_in(http)
                 token, seconds = str(answer["access_token"]), float(answer.get("expires_in", 300))

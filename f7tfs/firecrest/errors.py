@@ -1,15 +1,18 @@
 """What can go wrong when FirecREST is called.
 
 FirecrestException                the responses that led to it, redacted, are in `responses`; the last one decided
-├── UnauthorizedException         401, also after one replay with a fresh token
-├── ClientsCredentialsException   no access token could be had
+├── UnexpectedStatusException     a status that is not success
+│   ├── UnauthorizedException     401, also after one replay with a fresh token
+│   └── NotFound                  404
 ├── HeaderException               v1: an error that a response header names
-├── NotFound                      404
-├── UnexpectedStatusException     any other status that is not success
+├── ClientsCredentialsException   no access token could be had
 ├── NoJSONException               success, but not the JSON that was expected
 ├── StorageDownloadException      object storage did not give an object
 ├── StorageUploadException        object storage did not take an object
 ├── TaskException                 v1: a task ended with an error
+│   ├── StagingFailed             118; it is also a StorageDownloadException
+│   └── IngestFailed              115; it is also a StorageUploadException
+├── UnsupportedTransferMethod     v2: the system moves large files in another way than by object storage
 ├── TransferJobFailedException    v2: a transfer job ended without having done its work
 ├── WaitTimedOut                  what was waited for did not come within the time that the caller gave
 ├── ConnectionFailed              no answer; `sent` says whether the request may have reached the server
@@ -74,10 +77,6 @@ class FirecrestException(Exception):
         return f"{prefix}{self.message}{asked}"
 
 
-class UnauthorizedException(FirecrestException):
-    """The server does not accept the access token."""
-
-
 class ClientsCredentialsException(FirecrestException):
     """The identity provider, or the user's token command, gave no access token."""
 
@@ -91,12 +90,16 @@ class HeaderException(FirecrestException):
         return next(name for name in ERROR_HEADERS if name in self.responses[-1].headers)
 
 
-class NotFound(FirecrestException):
-    """404: the system, the route, the job, or (v2) the path."""
-
-
 class UnexpectedStatusException(FirecrestException):
-    """A status that is neither success nor one of the others."""
+    """A status that is not success."""
+
+
+class UnauthorizedException(UnexpectedStatusException):
+    """The server does not accept the access token."""
+
+
+class NotFound(UnexpectedStatusException):
+    """404: the system, the route, the job, or (v2) the path."""
 
 
 class NoJSONException(FirecrestException):
@@ -120,6 +123,18 @@ class TaskException(FirecrestException):
         said = data.get("error") if isinstance(data, Mapping) else data
         told = str(said or task.get("description") or "no reason given")
         super().__init__(message=f"task {task.get('task_id')} ended with status {task.get('status')}: {told}")
+
+
+class StagingFailed(TaskException, StorageDownloadException):
+    """v1: the file could not be copied into object storage (118)."""
+
+
+class IngestFailed(TaskException, StorageUploadException):
+    """v1: the file could not be taken from object storage to the cluster (115). The server goes on trying."""
+
+
+class UnsupportedTransferMethod(FirecrestException):
+    """v2: the system moves large files by something else than object storage, which is not used here."""
 
 
 class TransferJobFailedException(FirecrestException):
@@ -155,3 +170,9 @@ def error_for(reply: Reply) -> FirecrestException:
     if reply.status == 404:
         return NotFound([reply])
     return UnexpectedStatusException([reply])
+
+
+def task_error(task: Mapping[str, Any]) -> TaskException:
+    """The exception for a task of v1 that has failed."""
+    kinds = {"118": StagingFailed, "115": IngestFailed}
+    return kinds.get(str(task.get("status")), TaskException)(task)

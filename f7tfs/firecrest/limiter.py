@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
@@ -22,6 +22,7 @@ class Lane(enum.Enum):
     BACKGROUND = "background"
 
 
+ALL_LANES = (Lane.FOREGROUND, Lane.BACKGROUND)
 _lane: ContextVar[Lane] = ContextVar("f7tfs_lane", default=Lane.FOREGROUND)
 
 
@@ -44,20 +45,21 @@ class Limiter:
     def __init__(self, capacity: int = 8) -> None:
         if capacity < 1:
             raise ValueError("at least one call must be possible at a time")
-        self._capacity = capacity
+        self.capacity = capacity
         self._background_capacity = max(1, capacity - 2)
         self._busy = {Lane.FOREGROUND: 0, Lane.BACKGROUND: 0}
         self._waiting: dict[Lane, deque[trio.Event]] = {Lane.FOREGROUND: deque(), Lane.BACKGROUND: deque()}
-        self._not_before = 0.0
+        self._not_before = {Lane.FOREGROUND: 0.0, Lane.BACKGROUND: 0.0}
 
     @property
     def busy(self) -> int:
         """Calls under way."""
         return sum(self._busy.values())
 
-    def hold(self, seconds: float) -> None:
-        """Let no call begin for so long: the site asked for it (429)."""
-        self._not_before = max(self._not_before, trio.current_time() + seconds)
+    def hold(self, seconds: float, lanes: Iterable[Lane] = ALL_LANES) -> None:
+        """Let no call of these lanes begin for so long: the site asked for it."""
+        for lane in lanes:
+            self._not_before[lane] = max(self._not_before[lane], trio.current_time() + seconds)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -65,8 +67,9 @@ class Limiter:
         lane = _lane.get()
         await self._acquire(lane)
         try:
-            if self._not_before > trio.current_time():
-                await trio.sleep_until(self._not_before)
+            # It may be put off again meanwhile, by the answer to a call that is under way.
+            while self._not_before[lane] > trio.current_time():  # noqa: ASYNC110 - it waits for a time
+                await trio.sleep_until(self._not_before[lane])
             yield
         finally:
             self._busy[lane] -= 1
@@ -92,12 +95,12 @@ class Limiter:
             self._waiting[lane].remove(turn)
 
     def _has_room(self, lane: Lane) -> bool:
-        if self.busy >= self._capacity:
+        if self.busy >= self.capacity:
             return False
         return lane is Lane.FOREGROUND or self._busy[lane] < self._background_capacity
 
     def _wake(self) -> None:
-        for lane in (Lane.FOREGROUND, Lane.BACKGROUND):
+        for lane in ALL_LANES:
             while self._waiting[lane] and self._has_room(lane):
                 self._busy[lane] += 1
                 self._waiting[lane].popleft().set()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import BinaryIO, TypeAlias
 import trio
 
 from f7tfs.firecrest.errors import StorageDownloadException
+from f7tfs.firecrest.multipart import BLOCK
 from f7tfs.firecrest.s3 import ObjectStorage
 
 LocalPath: TypeAlias = str | os.PathLike[str]
@@ -19,6 +22,50 @@ LocalPath: TypeAlias = str | os.PathLike[str]
 async def size_of(source: LocalPath) -> int:
     """The size of a local file, in bytes."""
     return (await trio.Path(source).stat()).st_size
+
+
+def name_of(source: LocalPath | BinaryIO) -> str:
+    """The last part of a file's name; empty for an open one that has none."""
+    named = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "")
+    return Path(named).name if isinstance(named, str | os.PathLike) else ""
+
+
+class Source:
+    """A local file that is sent, of `size` bytes; an open one is copied to a temporary file when it is needed."""
+
+    def __init__(self, given: LocalPath | BinaryIO, size: int) -> None:
+        self._given = given
+        self.size = size
+
+    async def path(self) -> Path:
+        """Where it lies. Raises OSError when an open file has fewer bytes than were told."""
+        if isinstance(self._given, str | os.PathLike):
+            return Path(self._given)
+        self._given = await trio.to_thread.run_sync(_spooled, self._given, self.size)
+        weakref.finalize(self, self._given.unlink, missing_ok=True)
+        return self._given
+
+
+async def source_of(given: LocalPath | BinaryIO, size: int | None) -> Source:
+    """A path as it is, or the next `size` bytes of an open file. Raises OSError, ValueError."""
+    if isinstance(given, str | os.PathLike):
+        return Source(given, await size_of(given))
+    if size is None:
+        raise ValueError("file_size is needed for an open file")
+    return Source(given, size)
+
+
+def _spooled(file: BinaryIO, size: int) -> Path:
+    with tempfile.NamedTemporaryFile(prefix="f7tfs-", delete=False) as copy:
+        left = size
+        while left and (block := file.read(min(left, BLOCK))):
+            copy.write(block)
+            left -= len(block)
+    path = Path(copy.name)
+    if left:
+        path.unlink()
+        raise OSError(f"the open file ended {left} bytes early")
+    return path
 
 
 async def content_of(source: LocalPath | BinaryIO) -> bytes | Path:

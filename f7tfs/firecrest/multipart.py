@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,13 @@ from urllib.parse import quote
 
 import trio
 
-Body = Callable[[], AsyncIterator[bytes]]
+Body = Callable[[], AsyncGenerator[bytes, None]]
 """Gives the bytes of a body, anew for each attempt: it need not be in memory as a whole."""
 
 BLOCK = 2**20
 
 
-async def blocks_of(source: Path, start: int, stop: int) -> AsyncIterator[bytes]:
+async def blocks_of(source: Path, start: int, stop: int) -> AsyncGenerator[bytes, None]:
     """Bytes [start, stop) of a file. Raises OSError when it has become shorter."""
     descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -47,10 +48,11 @@ class Form:
         size = (await trio.Path(content).stat()).st_size
         return partial(self._blocks, content, size), self.headers(size)
 
-    async def _blocks(self, source: Path, size: int) -> AsyncIterator[bytes]:
+    async def _blocks(self, source: Path, size: int) -> AsyncGenerator[bytes, None]:
         yield self.head
-        async for block in blocks_of(source, 0, size):
-            yield block
+        async with aclosing(blocks_of(source, 0, size)) as blocks:
+            async for block in blocks:
+                yield block
         yield self.tail
 
     def headers(self, size: int) -> dict[str, str]:

@@ -22,6 +22,7 @@ OPERATIONS_V1 = table(
         _operation("systems", "GET", "/status/systems", _SAFE),
         _operation("system", "GET", "/status/systems/{system_name}", _SAFE),
         _operation("filesystems", "GET", "/status/filesystems", _SAFE),
+        _operation("filesystems_of", "GET", "/status/filesystems/{system_name}", _SAFE),
         _operation("parameters", "GET", "/status/parameters", _SAFE),
         _operation("whoami", "GET", "/utilities/whoami", _SAFE),
         _operation("list_files", "GET", "/utilities/ls", _COSTLY),
@@ -52,6 +53,11 @@ OPERATIONS_V1 = table(
         _operation("nodes", "GET", "/compute/nodes", _SAFE),
         _operation("partitions", "GET", "/compute/partitions", _SAFE),
         _operation("reservations", "GET", "/compute/reservations", _SAFE),
+        _operation("all_reservations", "GET", "/reservations", _SAFE),
+        _operation("create_reservation", "POST", "/reservations", _NEVER),
+        # The same values once more.
+        _operation("update_reservation", "PUT", "/reservations/{reservation}", _SAFE),
+        _operation("delete_reservation", "DELETE", "/reservations/{reservation}", _NEVER),
         _operation("internal_transfer", "POST", "/storage/xfer-internal/{action}", _NEVER),
         _operation("external_upload", "POST", "/storage/xfer-external/upload", _NEVER),
         # A second staged copy of a file harms nobody; it expires.

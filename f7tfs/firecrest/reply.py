@@ -35,7 +35,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
     request: str = ""
-    """What was asked: `METHOD route`."""
+    """What was asked: `METHOD /route name=/path/on/the/cluster`."""
 
     @property
     def status_code(self) -> int:

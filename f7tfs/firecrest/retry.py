@@ -9,8 +9,6 @@ import enum
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from f7tfs.firecrest.operations import Operation, Repeat
 from f7tfs.firecrest.reply import Reply
@@ -95,22 +93,6 @@ class RetryPolicy:
     def attempts(self, status: int | None) -> int:
         """The most attempts that are made when they end in `status`; None is no answer."""
         return self.few if status in {400, 408, 502} else 1_000
-
-
-def retry_after(reply: Reply, now: datetime | None = None) -> float | None:
-    """The seconds that a Retry-After header asks for, at most five minutes; None without one."""
-    value = reply.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value) if value.isdigit() else _until(value, now or datetime.now(UTC))
-    except (ValueError, TypeError):
-        return None
-    return min(max(seconds, 0.0), 300.0)
-
-
-def _until(date: str, now: datetime) -> float:
-    return (parsedate_to_datetime(date) - now).total_seconds()
 
 
 def _says(reply: Reply, *phrases: str) -> bool:

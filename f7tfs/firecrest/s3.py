@@ -6,9 +6,9 @@ Content is streamed in blocks: a part may be a gibibyte.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from f7tfs.firecrest.errors import (
     StorageDownloadException,
     StorageUploadException,
 )
+from f7tfs.firecrest.http import HttpClient
 from f7tfs.firecrest.multipart import BLOCK, blocks_of, form, raw_filename
 from f7tfs.firecrest.reply import Reply, reply_of
 from f7tfs.firecrest.session import Options
@@ -74,7 +75,7 @@ class ObjectStorage:
     def __init__(self, options: Options | None = None) -> None:
         options = options or Options()
         self._retry = options.retry
-        self._http = httpx.AsyncClient(
+        self._http = HttpClient(
             verify=options.verify,
             transport=options.storage_transport,
             timeout=httpx.Timeout(_SECONDS, connect=10.0),
@@ -99,7 +100,7 @@ class ObjectStorage:
                     return None
                 return await _total(response)
 
-        return await self._persist(probe, StorageDownloadException)
+        return await self._persist(probe, StorageDownloadException, f"GET {_bare(url)}")
 
     async def fetch(self, url: str, start: int, stop: int, sink: Sink) -> None:
         """Bytes [start, stop) into `sink`; goes on where it was after a lost connection."""
@@ -118,7 +119,7 @@ class ObjectStorage:
             if position < stop:
                 raise httpx.ReadError("the object ended early")
 
-        await self._persist(rest, StorageDownloadException)
+        await self._persist(rest, StorageDownloadException, f"GET {_bare(url)}")
 
     async def put_parts(self, source: Path, parts: Sequence[Part], moved: Moved) -> list[str]:
         """Upload all parts, several at once; their ETags, in order."""
@@ -136,12 +137,12 @@ class ObjectStorage:
         async def once() -> str:
             body = _Body(source, part.start, part.stop, moved)
             headers = {"Content-Length": str(part.stop - part.start)}
-            with body.undone_on_error():
-                response = await self._http.put(part.url, content=body.blocks(), headers=headers)
+            async with body.sent() as blocks:
+                response = await self._http.put(part.url, content=blocks, headers=headers)
                 await _expect(response, _TAKEN)
             return str(response.headers.get("etag", ""))
 
-        return await self._persist(once, StorageUploadException)
+        return await self._persist(once, StorageUploadException, f"PUT {_bare(part.url)}")
 
     async def complete(self, url: str, etags: Sequence[str]) -> None:
         """Make an object of the parts."""
@@ -162,7 +163,7 @@ class ObjectStorage:
             if "<Error>" in response.text:  # S3 may find out after it has sent its 200
                 raise _Refused(reply_of(500, response.headers, response.text))
 
-        await self._persist(once, StorageUploadException)
+        await self._persist(once, StorageUploadException, f"POST {_bare(url)}")
 
     async def post_form(self, url: str, fields: Mapping[str, str], filename: str, source: Path, moved: Moved) -> None:
         """Upload a whole file by a presigned form."""
@@ -172,25 +173,26 @@ class ObjectStorage:
         async def once() -> None:
             body = _Body(source, 0, size, moved)
             headers = shape.headers(size)
-            with body.undone_on_error():
-                response = await self._http.post(url, content=body.blocks(shape.head, shape.tail), headers=headers)
+            async with body.sent(shape.head, shape.tail) as blocks:
+                response = await self._http.post(url, content=blocks, headers=headers)
                 await _expect(response, _TAKEN)
 
-        await self._persist(once, StorageUploadException)
+        await self._persist(once, StorageUploadException, f"POST {_bare(url)}")
 
-    async def _persist(self, once: Callable[[], Awaitable[T]], kind: type[FirecrestException]) -> T:
+    async def _persist(self, once: Callable[[], Awaitable[T]], kind: type[FirecrestException], asked: str) -> T:
         """Run `once` until it succeeds, with back-off after what may pass; raises `kind` for a final answer."""
         attempt = 0
         while True:
             try:
                 return await once()
             except _Refused as refused:
-                failure: FirecrestException = kind([refused.reply])
+                failure: FirecrestException = kind([replace(refused.reply, request=asked)])
                 passing = refused.reply.status in _PASSING
             except httpx.TransportError as error:
                 timed_out = isinstance(error, httpx.TimeoutException)
                 lost = RequestTimedOut if timed_out else ConnectionFailed
-                failure, passing = lost(f"object storage: {str(error) or type(error).__name__}", sent=True), True
+                told = str(error) or type(error).__name__
+                failure, passing = lost(f"{asked} (object storage): {told}", sent=True), True
             attempt += 1
             if not passing or attempt >= _ATTEMPTS:
                 raise failure
@@ -217,22 +219,26 @@ class _Body:
         self._moved = moved
         self._count = 0
 
-    async def blocks(self, head: bytes = b"", tail: bytes = b"") -> AsyncIterator[bytes]:
-        """`head`, the bytes, `tail`. A file that has become shorter ends the upload with OSError."""
+    async def _blocks(self, head: bytes, tail: bytes) -> AsyncGenerator[bytes, None]:
         if head:
             yield head
-        async for block in blocks_of(self._source, self._start, self._stop):
-            yield block
-            self._count += len(block)
-            self._moved(len(block))
+        async with aclosing(blocks_of(self._source, self._start, self._stop)) as blocks:
+            async for block in blocks:
+                yield block
+                self._count += len(block)
+                self._moved(len(block))
         if tail:
             yield tail
 
-    @contextmanager
-    def undone_on_error(self) -> Iterator[None]:
-        """An attempt that fails has moved nothing."""
+    @asynccontextmanager
+    async def sent(self, head: bytes = b"", tail: bytes = b"") -> AsyncIterator[AsyncIterator[bytes]]:
+        """`head`, the bytes, `tail`. A file that has become shorter ends the upload with OSError.
+
+        An attempt that fails has moved nothing.
+        """
         try:
-            yield
+            async with aclosing(self._blocks(head, tail)) as blocks:
+                yield blocks
         except BaseException:
             self._moved(-self._count)
             raise
@@ -250,3 +256,8 @@ async def _total(response: httpx.Response) -> int:
         return 0
     await _expect(response, _RANGE)
     return int(response.headers["content-range"].rpartition("/")[2])
+
+
+def _bare(url: str) -> str:
+    """A URL without what signs it."""
+    return url.partition("?")[0]

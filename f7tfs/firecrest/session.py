@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import ssl
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -22,11 +23,13 @@ from f7tfs.firecrest.errors import (
     Uncertain,
     error_for,
 )
-from f7tfs.firecrest.limiter import Limiter
+from f7tfs.firecrest.http import HttpClient
+from f7tfs.firecrest.limiter import ALL_LANES, Lane, Limiter
 from f7tfs.firecrest.multipart import Body
 from f7tfs.firecrest.operations import Operation
+from f7tfs.firecrest.ratelimit import Budget, budget_of, retry_after
 from f7tfs.firecrest.reply import reply_of
-from f7tfs.firecrest.retry import Outcome, RetryPolicy, is_uncertain, may_repeat, outcome_of, retry_after
+from f7tfs.firecrest.retry import Outcome, RetryPolicy, is_uncertain, may_repeat, outcome_of
 from f7tfs.firecrest.trail import note
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,9 @@ logger = logging.getLogger(__name__)
 _KEEPALIVE = 4.0
 """Seconds. v2 closes a connection that was idle for five; one that is closed here is never used too late."""
 _CONNECT = 10.0
+_PATHS = ("path", "sourcePath", "targetPath", "linkPath")
+_ASKED = "f7tfs"
+"""Where a response carries what was asked."""
 _NEVER_LEFT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -64,31 +70,48 @@ class Request:
     content: bytes | Body | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def paths(self) -> str:
+        """The paths on the cluster that are named, for messages."""
+        parts = (self.params, self.json or {}, self.data or {})
+        named = [f"{name}={part[name]}" for part in parts for name in _PATHS if isinstance(part.get(name), str)]
+        return f" {' '.join(named)}" if named else ""
+
+    @asynccontextmanager
+    async def body(self) -> AsyncIterator[bytes | AsyncIterator[bytes] | None]:
+        """The content, for one attempt."""
+        if callable(self.content):
+            async with aclosing(self.content()) as blocks:
+                yield blocks
+        else:
+            yield self.content
+
 
 class Session:
     """Sends the calls of one client. Use `aclose` at the end."""
 
     def __init__(self, url: str, authorization: Authorization, options: Options | None = None) -> None:
-        options = options or Options()
+        self._options = options = options or Options()
         self._url = url.rstrip("/")
         self._authorization = authorization
         self._retry = options.retry
         self._limiter = Limiter(options.concurrency)
         self.calls: Counter[str] = Counter()
-        self._http = httpx.AsyncClient(
-            verify=options.verify,
-            transport=options.transport,
-            limits=httpx.Limits(
-                max_connections=2 * options.concurrency,
-                max_keepalive_connections=options.concurrency,
-                keepalive_expiry=_KEEPALIVE,
-            ),
-            headers={"User-Agent": "f7tfs", "Accept": "*/*"},
-        )
+        self._http = _connections(options)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def reopen(self) -> None:
+        """Close the connections, and let there be new ones."""
+        old, self._http = self._http, _connections(self._options)
+        await old.aclose()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connections are closed."""
+        return self._http.is_closed
 
     async def call(self, operation: Operation, arguments: Mapping[str, str], request: Request) -> httpx.Response:
         """Send a call until there is a success, a final answer, or no time left.
@@ -120,47 +143,72 @@ class Session:
         self, operation: Operation, arguments: Mapping[str, str], request: Request, token: str, attempt: int
     ) -> tuple[httpx.Response | FirecrestException, Outcome, float]:
         wait = self._retry.wait(attempt)
+        route = operation.route.format(**{name: quote(value, safe="") for name, value in arguments.items()})
+        asked = f"{operation.method} {route}{request.paths}"
         try:
-            response = await self._send(operation, arguments, request, token)
+            response = await self._send(operation, asked, route, request, token)
         except ConnectionFailed as error:
             return error, Outcome.UNKNOWN if error.sent else Outcome.NOT_DONE, wait
-        reply = reply_of(response.status_code, response.headers, _text(response), operation.label)
+        reply = reply_of(response.status_code, response.headers, _text(response), asked)
+        response.extensions[_ASKED] = asked
         note(reply)
+        self._heed(budget_of(reply))
         if response.is_success:
             return response, Outcome.FINAL, wait
-        asked = retry_after(reply)
-        if asked is not None:
-            wait = max(wait, asked)
+        wait = max(wait, retry_after(reply) or 0.0)
         if reply.status == 429:
             self._limiter.hold(min(wait, self._retry.total))
         return error_for(reply), outcome_of(reply), wait
 
+    def _heed(self, budget: Budget | None) -> None:
+        """Wait for the next period when the calls of this one are used up, and leave the last ones to who waits."""
+        if budget is None or budget.remaining >= self._limiter.capacity:
+            return
+        lanes = ALL_LANES if budget.remaining < 1 else (Lane.BACKGROUND,)
+        self._limiter.hold(min(budget.reset, self._retry.total), lanes)
+
     async def _send(
-        self, operation: Operation, arguments: Mapping[str, str], request: Request, token: str
+        self, operation: Operation, asked: str, route: str, request: Request, token: str
     ) -> httpx.Response:
-        route = operation.route.format(**{name: quote(value, safe="") for name, value in arguments.items()})
-        # v1's `utilities` and `storage` answer within a minute or not at all; a scope bounds what dribbles in.
-        timeout = httpx.Timeout(operation.seconds, connect=_CONNECT)
         async with self._limiter.slot():
             self.calls[operation.label] += 1
             began = trio.current_time()
             try:
+                # v1's servers answer within a minute or not at all; a scope bounds what dribbles in.
                 with trio.fail_after(_CONNECT + operation.seconds):
-                    response = await self._http.request(
-                        operation.method,
-                        self._url + route,
-                        params={name: value for name, value in request.params.items() if value is not None} or None,
-                        json=request.json,
-                        data=request.data,
-                        content=request.content() if callable(request.content) else request.content,
-                        headers={**request.headers, "Authorization": f"Bearer {token}"},
-                        timeout=timeout,
-                    )
+                    response = await self._exchange(operation, route, request, token)
             except (httpx.TransportError, trio.TooSlowError) as error:
-                raise _no_answer(error, operation.label) from error
+                raise _no_answer(error, asked) from error
             seconds = trio.current_time() - began
-            logger.debug("%s: %d in %.3f s", operation.label, response.status_code, seconds)
+            logger.debug("%s: %d in %.3f s", asked, response.status_code, seconds)
             return response
+
+    async def _exchange(self, operation: Operation, route: str, request: Request, token: str) -> httpx.Response:
+        params = {name: value for name, value in request.params.items() if value is not None}
+        async with request.body() as content:
+            return await self._http.request(
+                operation.method,
+                self._url + route,
+                params=params or None,
+                json=request.json,
+                data=request.data,
+                content=content,
+                headers={**request.headers, "Authorization": f"Bearer {token}"},
+                timeout=httpx.Timeout(operation.seconds, connect=_CONNECT),
+            )
+
+
+def _connections(options: Options) -> HttpClient:
+    return HttpClient(
+        verify=options.verify,
+        transport=options.transport,
+        limits=httpx.Limits(
+            max_connections=2 * options.concurrency,
+            max_keepalive_connections=options.concurrency,
+            keepalive_expiry=_KEEPALIVE,
+        ),
+        headers={"User-Agent": "f7tfs", "Accept": "*/*"},
+    )
 
 
 def _text(response: httpx.Response) -> str:
@@ -190,12 +238,17 @@ def json_of(response: httpx.Response) -> Any:
     try:
         return response.json()
     except ValueError:
-        raise NoJSONException([reply_of(response.status_code, response.headers, response.text)]) from None
+        raise _no_json(response) from None
 
 
 def field_of(response: httpx.Response, key: str) -> Any:
     """One member of the JSON object of a success. Raises NoJSONException."""
     body = json_of(response)
     if not isinstance(body, dict) or key not in body:
-        raise NoJSONException([reply_of(response.status_code, response.headers, response.text)])
+        raise _no_json(response)
     return body[key]
+
+
+def _no_json(response: httpx.Response) -> NoJSONException:
+    asked = str(response.extensions.get(_ASKED, ""))
+    return NoJSONException([reply_of(response.status_code, response.headers, response.text, asked)])

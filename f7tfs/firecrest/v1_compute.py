@@ -71,6 +71,28 @@ class ComputeV1(Client):
         return _task(await self._call(name, {}, params=params, headers=machine(system_name)))
 
 
+class ReservationsV1(Client):
+    """Reservations of nodes, at sites that run a server up to 1.16. All methods raise FirecrestException."""
+
+    async def all_reservations(self, system_name: str) -> list[Any]:
+        """The active ones. GET reservations."""
+        return list(field_of(await self._call("all_reservations", {}, headers=machine(system_name)), "success"))
+
+    async def create_reservation(self, system_name: str, reservation: str, fields: Mapping[str, str]) -> None:
+        """Fields account, numberOfNodes, nodeType, starttime, endtime. POST reservations."""
+        data = {"reservation": reservation, **fields}
+        await self._call("create_reservation", {}, data=data, headers=machine(system_name))
+
+    async def update_reservation(self, system_name: str, reservation: str, fields: Mapping[str, str]) -> None:
+        """The same fields. PUT reservations/NAME."""
+        arguments = {"reservation": reservation}
+        await self._call("update_reservation", arguments, data=dict(fields), headers=machine(system_name))
+
+    async def delete_reservation(self, system_name: str, reservation: str) -> None:
+        """DELETE reservations/NAME."""
+        await self._call("delete_reservation", {"reservation": reservation}, headers=machine(system_name))
+
+
 class StorageV1(Client):
     """Transfers through object storage and as jobs; each starts a task. All methods raise FirecrestException."""
 
@@ -127,6 +149,10 @@ class StatusV1(Client):
     async def filesystems(self) -> dict[str, list[dict[str, Any]]]:
         """File systems by the name of the system. GET status/filesystems."""
         return dict(field_of(await self._call("filesystems", {}), "out"))
+
+    async def filesystems_of(self, system_name: str) -> list[dict[str, Any]]:
+        """Those of one system. GET status/filesystems/NAME."""
+        return list(field_of(await self._call("filesystems_of", {"system_name": system_name}), "out"))
 
     async def parameters(self) -> dict[str, list[dict[str, Any]]]:
         """Lists of `{name, value, unit}` by service. GET status/parameters."""

@@ -27,7 +27,7 @@ PAIRS = [
     (v2.AsyncExternalDownload, v2.ExternalDownload),
 ]
 # For use between the parts of the asynchronous client, or for the version to be found out.
-INNER = {"aclose", "task_until", "transfer_done", "file_job_done", "transfer_failure", "status_systems"}
+INNER = {"aclose", "reopen", "task_until", "transfer_done", "file_job_done", "transfer_failure", "status_systems"}
 
 
 class MyAuthorizationClass:
@@ -50,8 +50,8 @@ def test_each_method_has_a_blocking_twin_with_its_signature(original: type, twin
         assert not inspect.iscoroutinefunction(blocking)
         assert list(inspect.signature(blocking).parameters) == list(inspect.signature(methods[name]).parameters)
         assert blocking.__doc__
-    properties = {n for n, value in inspect.getmembers(original) if isinstance(value, property)} - {"job", "calls"}
-    assert properties <= set(dir(twin))
+    properties = {n for n, value in inspect.getmembers(original) if isinstance(value, property)}
+    assert properties - {"job", "calls", "is_closed"} <= set(dir(twin))
 
 
 def test_both_versions_answer(sandbox: SandboxProcess) -> None:
@@ -138,3 +138,23 @@ def test_a_client_that_nobody_closes_is_closed(sandbox: SandboxProcess) -> None:
     while not http.is_closed and time.monotonic() < deadline:
         time.sleep(0.01)
     assert http.is_closed
+
+
+def test_connections_are_closed_and_opened_anew(sandbox: SandboxProcess) -> None:
+    one = v1.Firecrest(sandbox.info.url_v1, MyAuthorizationClass(sandbox))
+    two = v2.Firecrest(sandbox.info.url_v2, MyAuthorizationClass(sandbox))
+    for client in (one, two):
+        client.set_api_version("1.16.0")
+        client.reservations("cluster")
+        closed = [client.is_session_closed]
+        client.close_session()
+        closed.append(client.is_session_closed)
+        with pytest.raises(RuntimeError, match="closed"):
+            client.reservations("cluster")
+        client.create_new_session()
+        closed.append(client.is_session_closed)
+        assert closed == [False, True, False]
+        client.reservations("cluster")
+        client.create_new_session()
+        client.reservations("cluster")
+        client.close_session()

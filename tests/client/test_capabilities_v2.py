@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import trio
 
 import f7tfs.firecrest as f7t
 from f7tfs.firecrest.v2 import AsyncFirecrest
+from f7tfs.firecrest.v2.links import file_behind
 from f7tfs.sandbox.process import SandboxProcess
 
 SYSTEM = "cluster"
@@ -87,7 +90,7 @@ def test_entries(run: Run, top: str, real: Path) -> None:
         assert await client.rm(SYSTEM, f"{top}/a") is None
         with pytest.raises(f7t.NotFound) as raised:
             await client.stat(SYSTEM, f"{top}/a")
-        assert raised.value.responses[-1].request == "GET /filesystem/{system_name}/ops/stat"
+        assert raised.value.responses[-1].request == f"GET /filesystem/{SYSTEM}/ops/stat path={top}/a"
 
     run(use)
     assert os.listdir(real) == ["link"]
@@ -153,7 +156,7 @@ def test_file_jobs(run: Run, top: str, real: Path) -> None:
         assert job["status"]["state"] == "COMPLETED"
         with pytest.raises(f7t.TransferJobFailedException, match="cannot stat") as raised:
             await client.mv(SYSTEM, f"{top}/nothing", f"{top}/j")
-        assert raised.value.responses[0].request == "POST /filesystem/{system_name}/transfer/mv"
+        assert raised.value.responses[0].request.startswith(f"POST /filesystem/{SYSTEM}/transfer/mv sourcePath={top}")
         with pytest.raises(f7t.WaitTimedOut):
             await client.cp(SYSTEM, f"{top}/f", f"{top}/k", timeout=0.01)
 
@@ -203,22 +206,81 @@ def test_transfers_step_by_step(run: Run, top: str, real: Path, tmp_path: Path) 
     assert not (tmp_path / "back").exists()
 
 
-def test_a_transfer_that_comes_to_nothing_is_told(run: Run, top: str, real: Path, tmp_path: Path) -> None:
+def test_a_transfer_that_comes_to_nothing_is_told(
+    run: Run, top: str, real: Path, tmp_path: Path, server: SandboxProcess
+) -> None:
     (tmp_path / "f").write_bytes(os.urandom(6 * MIB))
     (real / "large").write_bytes(os.urandom(6 * MIB))
-    (real / "link").symlink_to("large")
 
     async def use(client: AsyncFirecrest) -> None:
         with pytest.raises(f7t.TransferJobFailedException, match="No such file"):
             await client.upload(SYSTEM, tmp_path / "f", f"{top}/missing", "f")
+        server.faults(wrong_content=1)
         with pytest.raises(f7t.StorageDownloadException, match="were staged"):
-            await client.download(SYSTEM, f"{top}/link", tmp_path / "back")
+            await client.download(SYSTEM, f"{top}/large", tmp_path / "back")
         with pytest.raises(FileNotFoundError):
             await client.upload(SYSTEM, tmp_path / "missing", top, "f")
         with pytest.raises(ValueError, match="transfer_method"):
-            await client.upload(SYSTEM, tmp_path / "f", top, "f", transfer_method="wormhole")
+            await client.upload(SYSTEM, tmp_path / "f", top, "f", transfer_method="pigeon")
+        for method in ("streamer", "wormhole"):
+            with pytest.raises(f7t.UnsupportedTransferMethod, match=method):
+                await client.upload(SYSTEM, tmp_path / "f", top, "f", transfer_method=method)
+            with pytest.raises(f7t.UnsupportedTransferMethod, match=method):
+                await client.download(SYSTEM, f"{top}/large", tmp_path / "back", transfer_method=method)
 
     run(use)
+
+
+def test_a_symlink_to_a_large_file_is_followed_before_it_is_staged(
+    run: Run, top: str, real: Path, tmp_path: Path
+) -> None:
+    content = os.urandom(6 * MIB)
+    (real / "it's née").mkdir()
+    (real / "it's née" / "large").write_bytes(content)
+    (real / "relative").symlink_to("it's née/large")
+    (real / "absolute").symlink_to(f"{top}/relative")
+    (real / "around").symlink_to("around")
+    (real / "dangling").symlink_to("nothing")
+    # The job that stages a file copes with neither blanks nor quotes: this link goes by a plain name.
+    (real / "plain").symlink_to("it's née")
+    (real / "through").symlink_to("plain/large")
+
+    async def use(client: AsyncFirecrest) -> None:
+        await client.download(SYSTEM, f"{top}/through", tmp_path / "back")
+        for link in ("relative", "absolute"):
+            path, size = await file_behind(client.api, SYSTEM, f"{top}/{link}")
+            assert (path, size) == (f"{top}/it'\\''s née/large", len(content))
+            assert (await client.stat(SYSTEM, path))["size"] == size
+        with pytest.raises(f7t.FirecrestException, match="too many levels"):
+            await client.download(SYSTEM, f"{top}/around", tmp_path / "no")
+        with pytest.raises(f7t.NotFound):
+            await client.download(SYSTEM, f"{top}/dangling", tmp_path / "no")
+
+    run(use)
+    assert (tmp_path / "back").read_bytes() == content
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("size", [3 * MIB, 6 * MIB + 1], ids=["3M", "6M"])
+def test_open_files_are_sent(
+    run: Run, top: str, real: Path, tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = os.urandom(size + 10)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(copies))
+
+    async def use(client: AsyncFirecrest) -> None:
+        await client.upload(SYSTEM, io.BytesIO(content), top, "f", file_size=size)
+        with pytest.raises(ValueError, match="file_size"):
+            await client.upload(SYSTEM, io.BytesIO(content), top, "g")
+        with pytest.raises(OSError, match="ended 5 bytes early"):
+            await client.upload(SYSTEM, io.BytesIO(content), top, "g", file_size=size + 15)
+
+    run(use)
+    assert (real / "f").read_bytes() == content[:size]
+    assert not (real / "g").exists()
+    assert list(copies.iterdir()) == []
 
 
 def test_jobs(run: Run, top: str, real: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from f7tfs.firecrest.limiter import Limiter, background
+from f7tfs.firecrest.limiter import Lane, Limiter, background
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
@@ -119,3 +119,37 @@ def test_all_calls_wait_when_the_site_asks_for_it() -> None:
 def test_there_must_be_a_slot() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Limiter(0)
+
+
+def test_the_background_may_be_held_alone() -> None:
+    limiter = Limiter(3)
+
+    async def main() -> None:
+        limiter.hold(5, [Lane.BACKGROUND])
+        began = trio.current_time()
+        async with limiter.slot():
+            assert trio.current_time() == began
+        with background():
+            async with limiter.slot():
+                assert trio.current_time() - began == pytest.approx(5)
+
+    run(main)
+
+
+def test_who_waits_already_is_put_off_when_the_site_asks_again() -> None:
+    limiter = Limiter(3)
+
+    async def main() -> None:
+        began = trio.current_time()
+        limiter.hold(5)
+
+        async def again() -> None:
+            await trio.sleep(4)
+            limiter.hold(5)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(again)
+            async with limiter.slot():
+                assert trio.current_time() - began == pytest.approx(9)
+
+    run(main)

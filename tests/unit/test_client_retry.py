@@ -13,8 +13,9 @@ from f7tfs.firecrest.base import Client
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.operations import Operation, Repeat, table
+from f7tfs.firecrest.ratelimit import Budget, budget_of, retry_after
 from f7tfs.firecrest.reply import Reply
-from f7tfs.firecrest.retry import Outcome, RetryPolicy, is_uncertain, may_repeat, outcome_of, retry_after
+from f7tfs.firecrest.retry import Outcome, RetryPolicy, is_uncertain, may_repeat, outcome_of
 
 CLIENTS: dict[str, type[Client]] = {"v1": FirecrestV1, "v2": FirecrestV2}
 ALL = [(version, operation) for version, client in CLIENTS.items() for operation in client.operations.values()]
@@ -31,6 +32,8 @@ NEVER = {
         "extract",
         "submit_upload",
         "submit_path",
+        "create_reservation",
+        "delete_reservation",
         "internal_transfer",
         "external_upload",
     },
@@ -51,7 +54,7 @@ NEVER = {
     },
 }
 # Methods that share the operation of another.
-SHARED = {"status_systems": "systems", "aclose": None}
+SHARED = {"status_systems": "systems", "aclose": None, "reopen": None}
 
 
 @pytest.mark.parametrize(("version", "operation"), ALL, ids=IDS)
@@ -150,3 +153,28 @@ def test_waits_grow_and_are_jittered_below_a_ceiling() -> None:
 def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
     now = datetime(2026, 11, 22, 22, 0, 0, tzinfo=UTC)
     assert retry_after(Reply(429, {"retry-after": value}), now) == seconds
+
+
+NOW = datetime(2026, 11, 22, 22, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "budget"),
+    [
+        ({"ratelimit-remaining": "7", "ratelimit-reset": "12"}, Budget(7, 12.0)),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOW.timestamp()) + 5)}, Budget(0, 5.0)),
+        ({"ratelimit-remaining": "3, 3;w=60", "ratelimit-reset": "100000"}, Budget(3, 300.0)),
+        ({"ratelimit-remaining": "7"}, None),
+        ({"ratelimit-remaining": "many", "ratelimit-reset": "1"}, None),
+        ({}, None),
+    ],
+)
+def test_what_is_left_of_the_calls_of_a_period(headers: dict[str, str], budget: Budget | None) -> None:
+    assert budget_of(Reply(200, headers), NOW) == budget
+
+
+def test_a_refusal_without_retry_after_says_by_its_reset_how_long_to_wait() -> None:
+    assert retry_after(Reply(429, {"ratelimit-reset": "4"}), NOW) == 4.0
+    assert retry_after(Reply(429, {"retry-after": "2", "ratelimit-reset": "4"}), NOW) == 2.0
+    assert retry_after(Reply(429, {"retry-after": "soon", "ratelimit-reset": "4"}), NOW) == 4.0
+    assert retry_after(Reply(503, {"ratelimit-reset": "4"}), NOW) is None

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from f7tfs.cluster import parsing, site_v1, site_v2
 from f7tfs.cluster.errors import NoSuchSystem
 from f7tfs.cluster.model import Entry, FileSystem, Kind
+from f7tfs.firecrest.escapes import unescape
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -68,13 +69,13 @@ def test_permission_letters_are_mode_bits(text: str, mode: int) -> None:
     ],
 )
 def test_octal_escapes_are_undone_only_where_they_are_utf8(listed: str, name: str, exact: bool) -> None:
-    assert parsing.unescape(listed) == (name, exact)
+    assert unescape(listed) == (name, exact)
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=0x80, exclude_categories=["Cs"]), min_size=1))
 def test_every_name_beyond_ascii_survives_the_escapes_of_ls(name: str) -> None:
     escaped = "".join(f"\\{byte:03o}" for byte in name.encode())
-    assert parsing.unescape(escaped) == (name, False)
+    assert unescape(escaped) == (name, False)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "nul\0"])

@@ -10,7 +10,8 @@ import trio
 
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.connection import Verify, authorization_of, options_of
-from f7tfs.firecrest.errors import TaskException
+from f7tfs.firecrest.errors import task_error
+from f7tfs.firecrest.lifetime import Lifetime
 from f7tfs.firecrest.polling import TASK_WAITS, endless
 from f7tfs.firecrest.session import Options
 from f7tfs.firecrest.trail import trail
@@ -19,8 +20,10 @@ DONE = "200"
 FAILED = frozenset({"118", "300", "302", "400"})
 
 
-class BaseV1:
+class BaseV1(Lifetime):
     """A client of one site. All methods raise FirecrestException; local files raise OSError."""
+
+    api: FirecrestV1
 
     def __init__(
         self,
@@ -48,10 +51,6 @@ class BaseV1:
     ) -> None:
         await self.close_session()
 
-    async def close_session(self) -> None:
-        """Close the connections."""
-        await self.api.aclose()
-
     @property
     def calls(self) -> dict[str, int]:
         """Requests sent so far, by `METHOD route`."""
@@ -66,10 +65,14 @@ class BaseV1:
                 if task.get("status") in wanted:
                     return task
                 if task.get("status") in FAILED:
-                    raise TaskException(task)
+                    raise task_error(task)
         raise AssertionError("waits have no end")
 
     async def _result(self, start: Awaitable[str]) -> Any:
         """What came of the task that `start` starts."""
+        return (await self._task(start))["data"]
+
+    async def _task(self, start: Awaitable[str]) -> dict[str, Any]:
+        """The record of that task."""
         with trail():
-            return (await self.task_until(await start, frozenset({DONE})))["data"]
+            return await self.task_until(await start, frozenset({DONE}))

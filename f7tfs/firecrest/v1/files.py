@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any, BinaryIO
 
-from f7tfs.firecrest.local import LocalPath, content_of, write_small
+from f7tfs.firecrest.local import LocalPath, content_of, name_of, write_small
 from f7tfs.firecrest.v1.base import BaseV1
 
 
@@ -47,7 +45,9 @@ class Files(BaseV1):
         await self.api.chmod(machine, target_path, mode)
 
     async def chown(self, machine: str, target_path: str, owner: str | None = None, group: str | None = None) -> None:
-        """Change owner or group or both."""
+        """Change owner or group or both; with neither there is nothing to do, and nothing is asked."""
+        if owner is None and group is None:
+            return
         await self.api.chown(machine, target_path, owner, group)
 
     async def symlink(self, machine: str, target_path: str, link_path: str) -> str:
@@ -94,10 +94,10 @@ class Files(BaseV1):
     async def simple_upload(
         self, machine: str, source_path: LocalPath | BinaryIO, target_path: str, filename: str | None = None
     ) -> None:
-        """Send a small local file into the directory `target_path`; an open one needs a `filename`."""
-        name = filename or (Path(source_path).name if isinstance(source_path, str | os.PathLike) else "")
+        """Send a small local file into the directory `target_path`; an open one without a name needs a `filename`."""
+        name = filename or name_of(source_path)
         if not name:
-            raise ValueError("an open file needs a filename")
+            raise ValueError("an open file without a name needs a filename")
         await self.api.simple_upload(machine, target_path, name, await content_of(source_path))
 
     async def simple_download(self, machine: str, source_path: str, target_path: LocalPath | BinaryIO) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from f7tfs.firecrest.errors import FirecrestException
-from f7tfs.firecrest.trail import trail
 from f7tfs.firecrest.v1.jobs import Jobs, timed_out
 
 
 class Internal(Jobs):
     """The `submit_…` methods return when the job is in the queue: `wait_for_job` tells of its end.
 
-    A job's record has `jobid`, `job_file_out`, `job_file_err`, …. `time` is a limit as Slurm takes it, and
+    A job's record has `jobid`, `job_file_out`, `job_file_err`, `system`, …. `time` is a limit as Slurm takes it, and
     `stage_out_job_id` a job that has to end first.
     """
 
@@ -147,8 +146,8 @@ class Internal(Jobs):
 
     async def _job(self, machine: str, action: str, **fields: str | None) -> dict[str, Any]:
         given = {name: value for name, value in fields.items() if value is not None}
-        with trail():
-            return dict(await self._result(self.api.internal_transfer(machine, action, given)))
+        task = await self._task(self.api.internal_transfer(machine, action, given))
+        return {**task["data"], "system": task.get("system", "")}
 
 
 def _options(

@@ -33,7 +33,7 @@ class Jobs(BaseV1):
         account: str | None = None,
         env_vars: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Submit a batch script; `jobid`, `job_file`, `job_file_out`, `job_file_err`, ….
+        """Submit a batch script; `jobid`, `job_file`, `job_file_out`, `job_file_err`, `firecrest_taskid`, ….
 
         Exactly one of a text, a local path and a path on the cluster, in whose directory the job then runs;
         `job_script` is one of the latter two, by `local_file`. Raises TaskException with the scheduler's words.
@@ -54,7 +54,8 @@ class Jobs(BaseV1):
             script = (script_str or "").encode() if script_local_path is None else await content_of(script_local_path)
             name = "script.batch" if script_local_path is None else Path(script_local_path).name
             submitted = self.api.submit_upload(machine, script, fields, name)
-        return dict(await self._result(submitted))
+        task = await self._task(submitted)
+        return {**task["data"], "firecrest_taskid": task.get("task_id") or task.get("hash_id")}
 
     async def poll(
         self,

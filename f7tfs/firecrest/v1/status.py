@@ -29,8 +29,9 @@ class Status(BaseV1):
 
     async def filesystems(self, system_name: str | None = None) -> dict[str, list[dict[str, Any]]]:
         """File systems by the name of the system; of all, or of one."""
-        found = await self.api.filesystems()
-        return found if system_name is None else {system_name: found.get(system_name, [])}
+        if system_name is None:
+            return await self.api.filesystems()
+        return {system_name: await self.api.filesystems_of(system_name)}
 
     async def parameters(self) -> dict[str, list[dict[str, Any]]]:
         """Lists of `{name, value, unit, description}` by service."""
@@ -42,9 +43,15 @@ class Status(BaseV1):
             return str(await self.api.whoami(machine, groups=False))
         claims = claims_of(await self.authorization.get_access_token())
         roles = (claims.get("realm_access") or {}).get("roles") or []
-        name = claims.get("clientId" if self._sa_role in roles else "preferred_username")
+        name = _account_of(claims) if self._sa_role in roles else claims.get("preferred_username")
         return None if name is None else str(name)
 
     async def groups(self, machine: str) -> dict[str, Any]:
         """`user`, `group` and `groups`, each with `id` and `name`."""
         return dict(await self.api.whoami(machine))
+
+
+def _account_of(claims: dict[str, Any]) -> Any:
+    """The user that a service account works as: the first of its own client's roles."""
+    roles = ((claims.get("resource_access") or {}).get(claims.get("clientId")) or {}).get("roles")
+    return roles[0] if roles else claims.get("preferred_username")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from f7tfs.firecrest.v2.blocking import ExternalDownload, ExternalUpload, Firecrest
 from f7tfs.firecrest.v2.client import AsyncFirecrest
-from f7tfs.firecrest.v2.external import AsyncExternalDownload, AsyncExternalUpload
+from f7tfs.firecrest.v2.transfers import AsyncExternalDownload, AsyncExternalUpload
 
 __all__ = [
     "AsyncExternalDownload",

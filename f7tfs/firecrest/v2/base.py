@@ -12,6 +12,7 @@ from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.connection import Verify, authorization_of, options_of
 from f7tfs.firecrest.errors import FirecrestException, NotFound, TransferJobFailedException
 from f7tfs.firecrest.job_states import has_ended
+from f7tfs.firecrest.lifetime import Lifetime
 from f7tfs.firecrest.operations import Operation
 from f7tfs.firecrest.operations_v2 import OPERATIONS_V2
 from f7tfs.firecrest.polling import JOB_WAITS, endless, within
@@ -21,10 +22,11 @@ from f7tfs.firecrest.trail import trail
 Job = Mapping[str, Any]
 
 
-class BaseV2(Client):
+class BaseV2(Client, Lifetime):
     """A client of one site. All methods raise FirecrestException; local files raise OSError."""
 
     operations: ClassVar[Mapping[str, Operation]] = OPERATIONS_V2
+    api: FirecrestV2
 
     def __init__(
         self, firecrest_url: str, authorization: Any, verify: Verify = True, *, options: Options | None = None
@@ -36,10 +38,6 @@ class BaseV2(Client):
         """One method per endpoint."""
         self.polling_sleep_times: Sequence[float] = JOB_WAITS
         """Seconds before each look at a job; the last one is repeated."""
-
-    async def close_session(self) -> None:
-        """Close the connections."""
-        await self.aclose()
 
     async def wait_for_job(
         self, system_name: str, job_id: str | int, timeout: float | None = None, not_found_timeout: float = 20.0

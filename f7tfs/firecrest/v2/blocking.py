@@ -9,7 +9,7 @@ from f7tfs.firecrest.blocking import BlockingClient, Twin, blocking, blocking_ob
 from f7tfs.firecrest.connection import Verify
 from f7tfs.firecrest.session import Options
 from f7tfs.firecrest.v2.client import AsyncFirecrest
-from f7tfs.firecrest.v2.external import AsyncExternalDownload, AsyncExternalUpload
+from f7tfs.firecrest.v2.transfers import AsyncExternalDownload, AsyncExternalUpload
 
 
 class ExternalTransfer(Twin):
@@ -56,6 +56,9 @@ class Firecrest(BlockingClient):
     ) -> None:
         """`authorization` has a method `get_access_token()`."""
         super().__init__(AsyncFirecrest(firecrest_url, authorization, verify, options=options))
+
+    MAX_DIRECT_UPLOAD_SIZE = AsyncFirecrest.MAX_DIRECT_UPLOAD_SIZE
+    MAX_DIRECT_DOWNLOAD_SIZE = AsyncFirecrest.MAX_DIRECT_DOWNLOAD_SIZE
 
     systems = blocking(AsyncFirecrest.systems)
     liveness = blocking(AsyncFirecrest.liveness)

@@ -25,7 +25,8 @@ class Files(EntriesV2, BaseV2):
         num_lines: int | None = None,
         exclude_trailing: bool = False,
     ) -> dict[str, Any]:
-        """The beginning of a text in `content`, ten lines unless told."""
+        """The beginning of a text in `content`, ten lines unless told. Raises ValueError for both numbers at once."""
+        _check_count(num_bytes, num_lines, exclude_trailing, "exclude_trailing")
         options = {"bytes": num_bytes, "lines": num_lines, "skipTrailing": "true" if exclude_trailing else None}
         return await self.api.head(system_name, path, **_given(options))
 
@@ -37,13 +38,18 @@ class Files(EntriesV2, BaseV2):
         num_lines: int | None = None,
         exclude_beginning: bool = False,
     ) -> dict[str, Any]:
-        """The end of a text in `content`, ten lines unless told."""
+        """The end of a text in `content`, ten lines unless told. Raises ValueError for both numbers at once."""
+        _check_count(num_bytes, num_lines, exclude_beginning, "exclude_beginning")
         options = {"bytes": num_bytes, "lines": num_lines, "skipHeading": "true" if exclude_beginning else None}
         return await self.api.tail(system_name, path, **_given(options))
 
     async def checksum(self, system_name: str, path: str) -> dict[str, str]:
         """`algorithm` and `checksum`, in hex."""
         return {"algorithm": "SHA256", "checksum": await self.api.checksum(system_name, path)}
+
+    async def symlink(self, system_name: str, source_path: str, link_path: str) -> dict[str, Any]:
+        """Make a symlink to `source_path`; in `output` the entry that is now at `link_path`."""
+        return {"output": await self.api.symlink(system_name, source_path, link_path)}
 
     async def mv(
         self,
@@ -166,3 +172,10 @@ def _timed_out(error: FirecrestException) -> bool:
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _check_count(num_bytes: int | None, num_lines: int | None, exclude: bool, what: str) -> None:
+    if num_bytes is not None and num_lines is not None:
+        raise ValueError("give num_bytes or num_lines, not both")
+    if exclude and num_bytes is None and num_lines is None:
+        raise ValueError(f"{what} needs num_bytes or num_lines")

@@ -29,10 +29,12 @@ class Jobs(BaseV2):
     ) -> dict[str, Any]:
         """Submit a batch script to run in `working_dir`; `{"jobId": …}`.
 
-        Exactly one of a text, a local path and a path on the cluster. A comma ends a value of `env_vars`.
+        Exactly one of a text, a local path and an absolute path on the cluster. A comma ends a value of `env_vars`.
         """
         if sum(given is not None for given in (script_str, script_local_path, script_remote_path)) != 1:
             raise ValueError("give exactly one of script_str, script_local_path and script_remote_path")
+        if script_remote_path is not None and not script_remote_path.startswith("/"):
+            raise ValueError("script_remote_path must be an absolute path")
         if script_local_path is not None:
             script_str = await trio.Path(script_local_path).read_text()
         job = {
@@ -69,16 +71,19 @@ class Jobs(BaseV2):
         """Script and names of the output files."""
         return await self.api.job_metadata(system_name, str(jobid))
 
-    async def cancel_job(self, system_name: str, jobid: str | int) -> None:
-        """Cancel a job."""
+    async def cancel_job(self, system_name: str, jobid: str | int) -> dict[str, Any]:
+        """Cancel a job; an empty answer."""
         await self.api.cancel(system_name, str(jobid))
+        return {}
 
-    async def attach_to_job(self, system_name: str, jobid: str | int, command: str) -> None:
-        """Run a command inside a running job."""
+    async def attach_to_job(self, system_name: str, jobid: str | int, command: str) -> dict[str, Any]:
+        """Run a command inside a running job; an empty answer."""
         await self.api.attach(system_name, str(jobid), command)
+        return {}
 
     async def server_version(self) -> str | None:
-        """The version of the API as the server tells it; None where it does not."""
+        """The version of the API as the server tells it, `2` where it does not know more; None where it does not."""
         with trail() as replies:
-            await self.api.liveness()
-            return replies[-1].headers.get("f7t-appversion")
+            await self.api.systems()
+            version = replies[-1].headers.get("f7t-appversion")
+            return "2" if version == "2.x.x" else version
