@@ -42,11 +42,16 @@ class Operations(pyfuse3.Operations):
         self.staging_deadline = filesystem.options.staging_deadline
         self.watchdog = Watchdog()
         self._openers: dict[int, int] = {}
+        self._begun: set[int] = set()
+        """Directory handles that have been read."""
+        self._atimes: dict[int, int] = {}
+        """By inode: what was set here, in nanoseconds, while the kernel knows it. The cluster is never told."""
 
     # -- the kernel's view of inodes -------------------------------------------------------------
 
     def _entry(self, inode: Inode) -> EntryAttributes:
         entry = to_entry(show(inode), self._owners, self._timeout(inode))
+        entry.st_atime_ns = self._atimes.get(inode.number, entry.st_atime_ns)
         if self._links and isinstance(inode, Symlink):
             entry.st_size = len(os.fsencode(self._links.here(inode.target)))
         return entry
@@ -70,6 +75,7 @@ class Operations(pyfuse3.Operations):
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         for number, count in inode_list:
             self._fs.forget(number, count)
+            self._atimes.pop(number, None)
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -110,6 +116,8 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def readdir(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
+        if start_id == 0:
+            await self._begin(fh)
         entries = self._fs.entries(fh)
         for index in range(start_id, len(entries)):
             name, inode = entries[index]
@@ -119,8 +127,18 @@ class Operations(pyfuse3.Operations):
                 # The kernel gives no lookup back for the dots, since it takes none.
                 inode.lookups += 1
 
+    async def _begin(self, fh: FileHandleT) -> None:
+        """Who rewinds a directory wants to see what has changed since."""
+        if fh in self._begun:
+            entries = self._fs.entries(fh)
+            again = await self._fs.opendir(entries[0][1])
+            entries[:] = self._fs.entries(again)
+            self._fs.releasedir(again)
+        self._begun.add(fh)
+
     @guarded
     async def releasedir(self, fh: FileHandleT) -> None:
+        self._begun.discard(fh)
         self._fs.releasedir(fh)
 
     @guarded
@@ -201,6 +219,8 @@ class Operations(pyfuse3.Operations):
             await self._fs.chmod(node, stat.S_IMODE(attr.st_mode))
         if fields.update_uid or fields.update_gid:
             await self._chown(node, attr, fields)
+        if fields.update_atime:
+            self._atimes[inode] = attr.st_atime_ns
         if fields.update_mtime:
             await self._fs.set_mtime(node, attr.st_mtime_ns)
         return self._entry(node)

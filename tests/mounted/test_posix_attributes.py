@@ -69,6 +69,18 @@ def test_times_are_set_to_the_nanosecond_and_kept(mount: Mount) -> None:
     assert (mount.path / "f").stat().st_mtime_ns > YEAR_2023
 
 
+def test_one_time_is_set_without_the_other(mount: Mount) -> None:
+    (mount.path / "f").write_text("x")
+    os.utime(mount.path / "f", ns=(YEAR_2014, YEAR_2023))
+    assert (mount.path / "f").stat().st_atime_ns == YEAR_2014
+    mount.run("touch", "-a", "-d", "@1500000000", "f")
+    assert (mount.path / "f").stat().st_mtime_ns == YEAR_2023
+    assert (mount.path / "f").stat().st_atime == 1_500_000_000
+    mount.run("touch", "-m", "-d", "@1500000001", "f")
+    assert (mount.path / "f").stat().st_atime == 1_500_000_000
+    assert (mount.path / "f").stat().st_mtime == 1_500_000_001
+
+
 def test_a_change_in_a_directory_changes_its_time(mount: Mount) -> None:
     mount.sh("mkdir d; touch d/a")
     for change in ("touch d/b", "rm d/a", "mkdir d/e", "mv d/b d/c", "ln -s x d/l", "rmdir d/e"):

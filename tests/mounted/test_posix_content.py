@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -239,3 +241,21 @@ def test_copy_file_range_and_seek_hole_work_by_the_kernels_own_means(mount: Moun
     os.close(source)
     os.close(target)
     assert (mount.remote / "g").read_bytes() == b"23456"
+
+
+def test_a_database_on_the_mount(mount: Mount) -> None:
+    """Byte-range locks, journals that come and go, fsync: SQLite wants them all."""
+    for name in ("one", "two", "three"):
+        with contextlib.closing(sqlite3.connect(mount.path / "data.db")) as database:
+            database.execute("CREATE TABLE IF NOT EXISTS names (name TEXT)")
+            database.execute("INSERT INTO names VALUES (?)", (name,))
+            database.commit()
+    with contextlib.closing(sqlite3.connect(mount.remote / "data.db")) as database:
+        assert database.execute("SELECT name FROM names").fetchall() == [("one",), ("two",), ("three",)]
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_direct_input_and_output(mount: Mount) -> None:
+    mount.run("dd", "if=/dev/zero", "of=f", "bs=4096", "count=10", "oflag=direct", "status=none")
+    mount.run("dd", "if=f", "of=g", "bs=4096", "iflag=direct", "status=none")
+    assert (mount.remote / "g").read_bytes() == bytes(40960)

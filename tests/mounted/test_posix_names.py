@@ -173,3 +173,15 @@ def test_a_directory_that_is_read_while_it_changes(mount: Mount) -> None:
                 (mount.path / "new").touch()
     stayed = [f"f{index:03}" for index in range(300) if index != 200]
     assert [name for name in sorted(seen) if name in stayed] == stayed
+
+
+def test_a_directory_that_is_rewound_shows_what_has_changed(mount: Mount) -> None:
+    (mount.path / "a").touch()
+    descriptor = os.open(mount.path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        assert os.listdir(descriptor) == ["a"]
+        (mount.path / "b").touch()
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        assert sorted(os.listdir(descriptor)) == ["a", "b"]
+    finally:
+        os.close(descriptor)
