@@ -41,6 +41,9 @@ def cluster_error(error: firecrest.FirecrestException, diagnose: Diagnose) -> er
     if not error.responses:
         return errors.RemoteFailure(text)
     reply = error.responses[-1]
+    if reply.status == 500 and not reply.text.lstrip().startswith("{"):
+        # Something between us and FirecREST, or its defect: nothing is known of what was asked, and it may pass.
+        return errors.Uncertain(f"not an answer of FirecREST: {text}")
     return with_hint(diagnose(reply.status, error.message, reply.headers), text)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from f7tfs.cluster import errors
 from f7tfs.cluster.diagnosis import PHRASES, diagnose_v1, diagnose_v2, errno_phrase
-from f7tfs.cluster.translate import one_line
+from f7tfs.cluster.translate import cluster_error, one_line, v1
+from f7tfs.firecrest import errors as firecrest
 from f7tfs.firecrest.reply import reply_of
 
 DATA = Path(__file__).parent.parent / "data"
@@ -138,3 +139,17 @@ def test_v2_statuses_are_doubted_where_the_command_says_otherwise() -> None:
 def test_messages_are_one_line_without_the_servers_preamble() -> None:
     text = "Remote process failed with exit status:1 and error message:stat: cannot\nstatx '/p'"
     assert one_line(text) == "stat: cannot statx '/p'"
+
+
+@pytest.mark.parametrize(
+    ("body", "meant"),
+    [
+        ("<html>Internal Server Error</html>", errors.Uncertain),
+        ("", errors.Uncertain),
+        ('{"message": "Remote process failed with exit status:1 and error message:odd"}', errors.RemoteFailure),
+        ('{"description": "Failed", "error": "No space left on device"}', errors.NoSpace),
+    ],
+)
+def test_a_500_that_is_not_firecrests_own_is_nothing_final(body: str, meant: type[errors.ClusterError]) -> None:
+    error = firecrest.FirecrestException([reply_of(500, {}, body)])
+    assert type(cluster_error(error, v1)) is meant
