@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from f7tfs.sandbox.site import Site
-from f7tfs.sandbox.v1 import compute, status, storage, tasks, utilities
+from f7tfs.sandbox.v1 import compute, reservations, status, storage, tasks, utilities
 from f7tfs.sandbox.v1.envelope import page
 
 
@@ -29,5 +29,6 @@ def application(site: Site) -> Starlette:
         *tasks.routes(site, found),
         *storage.routes(site, found),
         *compute.routes(site, found),
+        *reservations.routes(site),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})

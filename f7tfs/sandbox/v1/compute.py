@@ -221,7 +221,8 @@ class Compute:
             task = self._tasks.create(site, "compute")
 
             async def work() -> list[dict[str, Any]]:
-                return _described(site, what)
+                name = request.path_params.get("name")
+                return [entry for entry in _described(site, what) if name in {None, entry.get("NodeName")}]
 
             self._start(task, work)
             return created(task, 200)
@@ -323,6 +324,7 @@ def routes(site: Site, tasks: Tasks) -> list[Route]:
         ("GET", "/compute/jobs/{job}", compute.one),
         ("DELETE", "/compute/jobs/{job}", compute.cancel),
         ("GET", "/compute/acct", compute.accounting),
+        ("GET", "/compute/nodes/{name}", compute.description("nodes")),
         *(("GET", f"/compute/{what}", compute.description(what)) for what in ("nodes", "partitions", "reservations")),
         *(
             ("POST", f"/storage/xfer-internal/{name}", compute.internal(name))

@@ -136,7 +136,7 @@ async def _end(site: Site, request: Request, operation: str) -> Response:
 
 def _number(text: str | None, operation: str, what: str) -> int | None:
     """A count as head and tail take it, with the suffix of a size."""
-    if text is None:
+    if not text:  # the official client sends an empty one for none
         return None
     match = re.fullmatch(r"[-+]?(\d+)([KMG]?)", text)
     if match is None:
