@@ -22,6 +22,9 @@ from f7tfs.firecrest.client_v1 import FirecrestV1
 
 logger = logging.getLogger(__name__)
 
+_ANY_TASK = "4294967294"
+"""Stands in the paths of an array of which no task has begun."""
+
 
 class Files(Protocol):
     """What submission needs of the direct calls."""
@@ -77,7 +80,8 @@ class JobsV1:
             ) from error
         if not isinstance(data, dict) or "jobid" not in data:
             raise RemoteFailure(f"the server does not tell the job's id: {json.dumps(data)[:200]}")
-        job_id = str(data["jobid"])
+        # An array that waits is `12_[0-9]` in the queue.
+        job_id = base_id(str(data["jobid"]))
         self._paths[job_id] = paths_of_v1(data)
         return job_id
 
@@ -95,8 +99,9 @@ class JobsV1:
         fresh = [job_id for job_id in found if job_id not in known and (not in_place or is_newer(job_id, known))]
         if len(fresh) != 1:
             return None
-        self._paths[fresh[0]] = paths_of_v1(found[fresh[0]])
-        return fresh[0]
+        job_id = base_id(fresh[0])
+        self._paths[job_id] = paths_of_v1(found[fresh[0]])
+        return job_id
 
     async def jobs(self, ids: Sequence[str] | None) -> list[Job]:
         """From the queue what is there, from the accounting what has ended."""
@@ -105,7 +110,8 @@ class JobsV1:
             found.update({job.job_id: job for job in await self._queued(())})
             return [job for job in found.values() if not is_transfer_name(job.name)]
         found = {job.job_id: job for job in await self._ended(ids)} if ids else {}
-        missing = [job_id for job_id in ids if job_id not in {base_id(known) for known in found}]
+        told = {*found, *map(base_id, found)}
+        missing = [job_id for job_id in ids if job_id not in told]
         if missing:
             found.update({job.job_id: job for job in await self._queued(missing)})
         return list(found.values())
@@ -137,6 +143,10 @@ class JobsV1:
 
     async def job_files(self, job_id: str) -> JobFiles:
         """Known of jobs that were submitted here or seen in the queue. Raises NotFound for others."""
+        base, task, index = job_id.partition("_")
+        if job_id not in self._paths and task and base in self._paths:
+            script, stdout, stderr = (path.replace(_ANY_TASK, index) for path in self._paths[base])
+            return JobFiles(await self._script(script), stdout, stderr)
         if job_id not in self._paths:
             try:
                 await self._queue([job_id])

@@ -35,6 +35,9 @@ class Guarded(Protocol):
     def opener(self, fh: int) -> int:
         """The process that opened a file; 0 where it is not known."""
 
+    def patience(self, fh: int) -> float:
+        """Seconds that a read of an open file may take."""
+
 
 Self = TypeVar("Self", bound=Guarded)
 Handler = Callable[Concatenate[Self, Parameters], Coroutine[Any, Any, Result]]
@@ -42,21 +45,26 @@ Handler = Callable[Concatenate[Self, Parameters], Coroutine[Any, Any, Result]]
 
 def guarded(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
     """For operations that take a few calls at most."""
-    return _guard(handler, lambda operations: operations.deadline, kept=False)
+    return _guard(handler, lambda operations, _: operations.deadline, kept=False)
 
 
 def guarded_staging(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
     """For operations that may wait for a staged transfer."""
-    return _guard(handler, lambda operations: operations.staging_deadline, kept=False)
+    return _guard(handler, lambda operations, _: operations.staging_deadline, kept=False)
+
+
+def guarded_reading(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
+    """For reads: some files are there to be waited for."""
+    return _guard(handler, lambda operations, args: operations.patience(args[0]), kept=False)
 
 
 def guarded_release(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
     """For what nobody waits for, and that has to be done all the same."""
-    return _guard(handler, lambda operations: operations.staging_deadline, kept=True)
+    return _guard(handler, lambda operations, _: operations.staging_deadline, kept=True)
 
 
 def _guard(
-    handler: Handler[Self, Parameters, Result], seconds: Callable[[Self], float], *, kept: bool
+    handler: Handler[Self, Parameters, Result], seconds: Callable[[Self, tuple[Any, ...]], float], *, kept: bool
 ) -> Handler[Self, Parameters, Result]:
     name = getattr(handler, "__name__", "handler")
 
@@ -64,7 +72,7 @@ def _guard(
     async def wrapper(self: Self, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             with (
-                trio.CancelScope(deadline=trio.current_time() + seconds(self)) as scope,
+                trio.CancelScope(deadline=trio.current_time() + seconds(self, args)) as scope,
                 self.watchdog.watching(scope, _caller(self, args), kept=kept) as request,
             ):
                 return await handler(self, *args, **kwargs)

@@ -15,7 +15,7 @@ from pyfuse3 import EntryAttributes, FileHandleT, FileInfo, FileNameT, FlagT, In
 from f7tfs.cluster.errors import NotFound
 from f7tfs.fuse.attributes import Owners, absent, file_system_size, to_entry
 from f7tfs.fuse.crawlers import is_sought_by_crawlers
-from f7tfs.fuse.guard import guarded, guarded_release, guarded_staging
+from f7tfs.fuse.guard import guarded, guarded_reading, guarded_release, guarded_staging
 from f7tfs.fuse.links import Links
 from f7tfs.fuse.watchdog import Watchdog
 from f7tfs.vfs.filesystem import Filesystem
@@ -71,6 +71,9 @@ class Operations(pyfuse3.Operations):
 
     def opener(self, fh: int) -> int:
         return self._openers.get(fh, 0)
+
+    def patience(self, fh: int) -> float:
+        return self._fs.patience(fh)
 
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         for number, count in inode_list:
@@ -180,7 +183,7 @@ class Operations(pyfuse3.Operations):
         keep = not virtual and self._fs.keeps_pages(handle)
         return FileInfo(fh=FileHandleT(handle), direct_io=virtual, keep_cache=keep)
 
-    @guarded_staging
+    @guarded_reading
     async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
         return await self._fs.read(fh, off, size)
 

@@ -219,6 +219,11 @@ class Filesystem:
         inode = self._handles.get(handle).inode
         return isinstance(inode, File) and not isinstance(inode, OutputFile) and self.files.keeps_pages(inode)
 
+    def patience(self, number: int) -> float:
+        """Seconds that a read may take."""
+        inode = self._handles.get(number).inode
+        return inode.patience if isinstance(inode, VirtualFile) else self.options.staging_deadline
+
     async def read(self, number: int, offset: int, length: int) -> bytes:
         handle = self._handles.get(number)
         inode = handle.inode

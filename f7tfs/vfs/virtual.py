@@ -64,6 +64,8 @@ class VirtualFile(VirtualNode):
     """A file whose whole content is made when it is opened. The defaults refuse every change."""
 
     writable: bool = False
+    patience: float = 60.0
+    """Seconds that a read may take."""
 
     async def content(self) -> bytes:
         return b""

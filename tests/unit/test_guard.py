@@ -28,6 +28,9 @@ class Operations:
     def opener(self, fh: int) -> int:
         return 0
 
+    def patience(self, fh: int) -> float:
+        return self.staging_deadline
+
     @guarded
     async def lookup(self, fh: int) -> int:
         return await self.work()

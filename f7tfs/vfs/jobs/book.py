@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable
 import trio
 
 from f7tfs.cluster.errors import Busy, ClusterError, NotFound, Refused
+from f7tfs.cluster.jobs import base_id
 from f7tfs.cluster.model import Job, JobFiles, Stat
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.jobs.arrays import is_job_id, is_task, task_number, with_arrays
 from f7tfs.vfs.jobs.merge import FRESH_SECONDS, interval, miss, observe
 from f7tfs.vfs.jobs.record import Phase, Record
 from f7tfs.vfs.jobs.store import JobStore
@@ -22,7 +24,6 @@ from f7tfs.vfs.zones import Zone
 
 logger = logging.getLogger(__name__)
 
-_JOB_ID = re.compile(r"\d+(_\d+|\+\d+)?")
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
 """After a look that failed nobody looks again for so long."""
 PATIENCE_SECONDS, PROBE_SECONDS = 8.0, 3.0
@@ -52,7 +53,16 @@ class Book:
 
     def records(self) -> list[Record]:
         """Every job that is to be seen, oldest first; what has no id yet comes last."""
-        return sorted((record for record in self._records.values() if not record.hidden), key=_order)
+        return sorted((record for record in self._records.values() if not self._hidden(record)), key=_order)
+
+    def _hidden(self, record: Record) -> bool:
+        array = self._records.get(base_id(record.key)) if is_task(record.key) else None
+        return record.hidden or (array is not None and array.hidden)
+
+    def tasks(self, record: Record) -> list[Record]:
+        """Of an array, those that are known one by one."""
+        found = [task for key, task in self._records.items() if key.startswith(f"{record.key}_")]
+        return sorted(found, key=lambda task: task_number(task.key))
 
     def ours(self) -> list[Record]:
         """Those that were submitted from here, hidden ones too."""
@@ -93,14 +103,14 @@ class Book:
     def known(self, key: str) -> Record:
         """Raises NotFound. Asks nothing."""
         record = self._records.get(key) or self._aliases.get(key)
-        if record is None or record.hidden:
+        if record is None or self._hidden(record):
             raise NotFound(f"no job {key}")
         return record
 
     async def find(self, key: str) -> Record:
         """A job by the name of its directory; one that is not known is asked for. Raises NotFound."""
         if key not in self._records and is_job_id(key):
-            self._observe(await self._cluster.jobs([key]))
+            self._observe(with_arrays(await self._cluster.jobs([key])))
         return self.known(key)
 
     # -- submissions -----------------------------------------------------------------------------
@@ -160,11 +170,11 @@ class Book:
 
     async def _take_in(self) -> None:
         asked = time.time()
-        jobs = await self._cluster.jobs()
+        jobs = with_arrays(await self._cluster.jobs())
         missing = self._missing({job.job_id for job in jobs}, asked)
         if missing:
             with contextlib.suppress(Refused):
-                jobs += await self._cluster.jobs(missing)
+                jobs += with_arrays(await self._cluster.jobs(missing))
         changed = self._observe(jobs)
         for key in set(missing) - {job.job_id for job in jobs}:
             miss(self._records[key])
@@ -244,11 +254,6 @@ class Book:
             return await self._cluster.stat(path)
         except NotFound:
             return None
-
-
-def is_job_id(name: str) -> bool:
-    """Whether the scheduler may call a job, or a task of an array, so."""
-    return _JOB_ID.fullmatch(name) is not None
 
 
 def _order(record: Record) -> tuple[float, str]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from f7tfs.cluster.errors import ClusterError, InvalidName, NotFound, PermissionDenied
-from f7tfs.vfs.jobs.book import is_job_id
+from f7tfs.vfs.jobs.arrays import is_job_id
 from f7tfs.vfs.jobs.record import new_record
 from f7tfs.vfs.jobs.script import ScriptFile, is_scratch
 from f7tfs.vfs.nodes import Directory, Inode

@@ -8,10 +8,12 @@ stderr     likewise
 wait       a read returns when the job has ended, with what `status` says then
 workdir    a symbolic link to its working directory
 ctl        what is written there is done: `cancel`, `forget`, `run COMMAND`
+tasks      of an array: symbolic links to the directories of its tasks, by their numbers
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -24,6 +26,7 @@ import trio
 from f7tfs.cluster.errors import NotFound, SchedulerRefused
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.jobs import texts
+from f7tfs.vfs.jobs.arrays import task_number
 from f7tfs.vfs.jobs.merge import interval
 from f7tfs.vfs.jobs.output import OutputFile
 from f7tfs.vfs.jobs.record import Phase, Record
@@ -33,6 +36,7 @@ from f7tfs.vfs.virtual import TextFile, VirtualDirectory, VirtualFile, VirtualHa
 if TYPE_CHECKING:
     from f7tfs.vfs.jobs.tree import JobsTree
 
+LONGEST_WAIT = 30 * 86400.0
 LONGEST_COMMAND = 65536
 
 
@@ -44,14 +48,16 @@ class JobDirectory(VirtualDirectory):
     tree: JobsTree
 
     def names(self) -> list[str]:
-        """The output is there once the scheduler has it."""
-        return [name for name in FILES if self.record.phase is Phase.SUBMITTED or name not in OUTPUTS]
+        """The output is there once the scheduler has it; of an array, it is that of the tasks."""
+        array = bool(self.tree.book.tasks(self.record))
+        output = self.record.phase is Phase.SUBMITTED and not array
+        return [name for name in FILES if (output or name not in OUTPUTS) and (array or name != TASKS)]
 
     async def entries(self) -> list[tuple[str, Inode]]:
         return [(name, self._node(name)) for name in self.names()]
 
     async def lookup(self, name: str) -> Inode:
-        if name not in self.names():
+        if name not in self.names() or (name in OUTPUTS and self.record.phase is not Phase.SUBMITTED):
             raise NotFound(name)
         return self._node(name)
 
@@ -64,11 +70,34 @@ class JobDirectory(VirtualDirectory):
             raise NotFound(name)
         self.tree.check_removable(self.record)
 
+    async def rmdir(self, name: str) -> None:
+        """As above."""
+        await self.unlink(name)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class TasksDirectory(VirtualDirectory):
+    """Links to the tasks of an array by their numbers."""
+
+    record: Record
+    tree: JobsTree
+
+    async def entries(self) -> list[tuple[str, Inode]]:
+        place = f"{self.tree.place_of(self.record)}/{TASKS}"
+        tasks = {str(task_number(task.key)): task.key for task in self.tree.book.tasks(self.record)}
+        return [(name, self.tree.nodes.link(f"{place}/{name}", f"../../{key}")) for name, key in tasks.items()]
+
+    async def unlink(self, name: str) -> None:
+        """As above."""
+        del name
+        self.tree.check_removable(self.record)
+
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class WaitFile(VirtualFile):
     """Blocks its reader until the job has ended."""
 
+    patience: float = LONGEST_WAIT
     record: Record
     tree: JobsTree
 
@@ -165,6 +194,10 @@ def _ctl(tree: JobsTree, record: Record, place: str) -> Inode:
     return tree.nodes.get(place, lambda number: ControlFile(number=number, record=record, tree=tree))
 
 
+def _tasks(tree: JobsTree, record: Record, place: str) -> Inode:
+    return tree.nodes.get(place, lambda number: TasksDirectory(number=number, record=record, tree=tree))
+
+
 def _workdir(tree: JobsTree, record: Record, place: str) -> Inode:
     return tree.nodes.link(place, tree.local_path(record.directory) or record.directory or "/")
 
@@ -176,8 +209,15 @@ async def _status(tree: JobsTree, record: Record) -> str:
 async def _info(tree: JobsTree, record: Record) -> str:
     book = tree.book
     await book.fresh(record)
-    files = await book.files(record) if record.phase is Phase.SUBMITTED else None
-    return texts.to_json(texts.info(record, files, book.zone(), book.seen))
+    files = None
+    if record.phase is Phase.SUBMITTED:
+        # v1 does not tell them of what it does not see in the queue any more.
+        with contextlib.suppress(NotFound):
+            files = await book.files(record)
+    info = texts.info(record, files, book.zone(), book.seen)
+    if tasks := book.tasks(record):
+        info["tasks"] = [texts.info(task, None, book.zone(), book.seen) for task in tasks]
+    return texts.to_json(info)
 
 
 async def _script(tree: JobsTree, record: Record) -> str:
@@ -185,6 +225,7 @@ async def _script(tree: JobsTree, record: Record) -> str:
 
 
 OUTPUTS = frozenset({"stdout", "stderr"})
+TASKS = "tasks"
 FILES: dict[str, Make] = {
     "status": _text(_status),
     "info.json": _text(_info),
@@ -194,4 +235,5 @@ FILES: dict[str, Make] = {
     "wait": _wait,
     "workdir": _workdir,
     "ctl": _ctl,
+    TASKS: _tasks,
 }

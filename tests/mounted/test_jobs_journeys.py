@@ -1,0 +1,137 @@
+"""A user's whole tasks with jobs, over a real Slurm and the sandbox's own scheduler."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from f7tfs.sandbox.process import SandboxProcess
+from tests.mounted.conftest import APIS, PATIENCE, Mount, wait_until
+
+MAKEFILE = """
+result: run.sh
+\tcp run.sh .jobs/make.sh
+\ttest "$$(cut -f1 .jobs/by-name/make.sh/wait)" = COMPLETED
+"""
+
+
+@pytest.fixture(params=APIS)
+def slurm_mount(request: pytest.FixtureRequest, new_mount: Callable[..., Mount], slurm: SandboxProcess) -> Mount:
+    """A mount of a sandbox with a real Slurm."""
+    mount = new_mount(request.param, sandbox=slurm)
+    mount.mount()
+    return mount
+
+
+def submit(mount: Mount, name: str, script: str) -> str:
+    (mount.path / ".jobs" / name).write_text(script)
+    return os.readlink(mount.path / ".jobs/by-name" / name).removeprefix("../")
+
+
+def wait(mount: Mount, job: str) -> list[str]:
+    return mount.run("cat", f".jobs/{job}/wait").rstrip("\n").split("\t")
+
+
+def test_jobs_of_a_real_slurm_from_their_submission_to_their_end(slurm_mount: Mount) -> None:
+    mount = slurm_mount
+    good = submit(mount, "good", "#!/bin/bash\necho to stdout\npwd > where\n")
+    bad = submit(mount, "bad", "#!/bin/bash\n#SBATCH --error=bad.err\necho oops >&2\nexit 7\n")
+    killed = submit(mount, "killed", "#!/bin/bash\nkill -SEGV $$\n")
+    late = submit(mount, "late", f"#!/bin/bash\n#SBATCH --dependency=afterok:{good}\ntrue\n")
+    long = submit(mount, "long", "#!/bin/bash\nsleep 600\n")
+    assert wait(mount, good)[:2] == ["COMPLETED", "0"]
+    assert (mount.remote / "where").read_text() == "/home/user\n"
+    assert mount.run("cat", f".jobs/{good}/stdout") == "to stdout\n"
+    assert wait(mount, bad)[:2] == ["FAILED", "7"]
+    assert "oops" in mount.run("cat", f".jobs/{bad}/stderr")
+    assert wait(mount, killed)[0] == "FAILED"
+    assert "11" in wait(mount, killed)[1:3] or "139" in wait(mount, killed)[1:3]
+    assert wait(mount, late)[0] == "COMPLETED"
+    mount.sh(f"echo cancel > .jobs/{long}/ctl")
+    assert wait(mount, long)[0] == "CANCELLED"
+    refused = mount.attempt("cp", "/dev/stdin", ".jobs/none", timeout=PATIENCE)
+    assert refused.returncode == 0  # nothing was written: nothing is submitted
+    assert not (mount.path / ".jobs/by-name/none").exists()
+
+
+def test_an_array_is_one_job_with_tasks(slurm_mount: Mount) -> None:
+    mount = slurm_mount
+    script = "#!/bin/bash\n#SBATCH --array=1-3\necho task $SLURM_ARRAY_TASK_ID\nexit $((SLURM_ARRAY_TASK_ID / 3))\n"
+    job = submit(mount, "array", script)
+    assert wait(mount, job)[:2] == ["FAILED", "1"]
+    assert sorted(os.listdir(mount.path / f".jobs/{job}/tasks")) == ["1", "2", "3"]
+    assert mount.run("cut", "-f1,2", f".jobs/{job}_3/status") == "FAILED\t1\n"
+    assert mount.run("cat", f".jobs/{job}/tasks/2/stdout") == "task 2\n"
+    info = json.loads(mount.run("cat", f".jobs/{job}/info.json"))
+    assert [task["state"] for task in info["tasks"]] == ["COMPLETED", "COMPLETED", "FAILED"]
+    mount.run("rm", "-r", f".jobs/{job}")
+    assert not (mount.path / f".jobs/{job}_1").exists()
+
+
+def test_make_waits_for_a_job(mount: Mount) -> None:
+    (mount.path / "Makefile").write_text(MAKEFILE)
+    (mount.path / "run.sh").write_text("#!/bin/bash\nsleep 1\necho made > result\n")
+    mount.run("make", "result")
+    assert (mount.remote / "result").read_text() == "made\n"
+    (mount.path / "run.sh").write_text("#!/bin/bash\nexit 1\n")
+    assert mount.attempt("make", "-B", "result").returncode != 0
+
+
+def sweep(mount: Mount, local: Path, number: int) -> None:
+    for index in range(number):
+        (local / f"{index}.sh").write_text(f"#!/bin/bash\necho {index} > out-{index}\n")
+    mount.sh(f"cp {local}/*.sh .jobs/", timeout=PATIENCE * 5)
+    jobs = [os.readlink(mount.path / f".jobs/by-name/{index}.sh") for index in range(number)]
+    assert len(set(jobs)) == number
+    for job in jobs:
+        assert wait(mount, job.removeprefix("../"))[:2] == ["COMPLETED", "0"]
+    for index in range(number):
+        assert (mount.remote / f"out-{index}").read_text() == f"{index}\n"
+
+
+def test_a_sweep_of_many_scripts_is_that_many_jobs(mount: Mount, tmp_path: Path) -> None:
+    sweep(mount, tmp_path, 20)
+
+
+@pytest.mark.long
+def test_a_sweep_of_two_hundred_scripts_is_two_hundred_jobs(slurm_mount: Mount, tmp_path: Path) -> None:
+    sweep(slurm_mount, tmp_path, 200)
+
+
+def test_who_waits_for_a_job_can_be_killed(mount: Mount) -> None:
+    job = submit(mount, "long", "#!/bin/bash\nsleep 600\n")
+    with subprocess.Popen(["cat", str(mount.path / f".jobs/{job}/wait")]) as waiting:
+        wait_until(lambda: has_open(waiting.pid, "wait"))
+        began = time.monotonic()
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(PATIENCE) == -signal.SIGINT
+        assert time.monotonic() - began < PATIENCE
+    mount.run("rm", "-r", f".jobs/{job}")
+
+
+def has_open(pid: int, name: str) -> bool:
+    """Whether a process has a file of that name open: `cat` reads it then."""
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return any(os.readlink(link).endswith(f"/{name}") for link in links if link.is_symlink())
+
+
+@pytest.mark.parametrize("api", APIS[:1])
+def test_a_wait_goes_on_while_the_api_is_away(new_mount: Callable[..., Mount], api: str) -> None:
+    mount = new_mount(api)
+    mount.mount()
+    job = submit(mount, "run", "#!/bin/bash\nwhile [ ! -e go ]; do sleep 0.1; done\nexit 5\n")
+    with subprocess.Popen(
+        ["cat", str(mount.path / f".jobs/{job}/wait")], stdout=subprocess.PIPE, text=True
+    ) as waiting:
+        mount.sandbox.faults({"match": "GET .*/compute/", "status": 500, "count": 1})
+        wait_until(lambda: mount.sandbox.calls().get("GET /v2/compute/{system}/jobs", 0) >= 2)
+        (mount.remote / "go").touch()
+        said, _ = waiting.communicate(timeout=PATIENCE)
+    assert said.split("\t")[:2] == ["FAILED", "5"]
