@@ -1,13 +1,14 @@
 # The logic is in scripts/. `make test PYTHON=python3.12` chooses the interpreter.
 export PYTHON
 
-.PHONY: help demo test test-long bench lint clean
+.PHONY: help demo test test-long bench lint docs clean
 
 help:
 	@echo "make demo       start a pretended cluster here, mount it, and show what can be done"
 	@echo "make test       install what is missing, then lint, types and all tests but the long ones"
 	@echo "make test-long  the long tests"
 	@echo "make bench      measure"
+	@echo "make docs       build the documentation into build/site"
 	@echo "make clean      remove the virtual environment and everything that was built"
 
 demo:
@@ -25,6 +26,12 @@ test-long:
 bench:
 	@scripts/setup.sh test
 	@.venv/bin/python scripts/bench.py
+
+docs:
+	@scripts/setup.sh test
+	@.venv/bin/python scripts/reference.py
+	@.venv/bin/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 lint:
 	@scripts/setup.sh test

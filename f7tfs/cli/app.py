@@ -30,7 +30,6 @@ from f7tfs.errors import UserError
 app = typer.Typer(
     name="f7tfs",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

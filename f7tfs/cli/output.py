@@ -45,7 +45,7 @@ def console(*, stderr: bool = False) -> rich.console.Console:
 
 def show(text: str) -> None:
     """A line of a result."""
-    print(text)  # noqa: T201 - never wrapped, so that programs can read it
+    print(text, flush=True)  # noqa: T201 - never wrapped, and at once: a program may be reading
 
 
 def tell(text: str) -> None:
