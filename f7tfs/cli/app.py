@@ -11,6 +11,7 @@ import typer
 from f7tfs import __version__
 from f7tfs.cli.doctor import doctor
 from f7tfs.cli.jobs import jobs
+from f7tfs.cli.journal import journal
 from f7tfs.cli.log import log
 from f7tfs.cli.login import login
 from f7tfs.cli.mount import mount
@@ -38,6 +39,7 @@ for command in (login, mount, mounts, umount, status, log, top, doctor, sync, re
 app.add_typer(profiles, name="profiles")
 app.add_typer(service, name="service")
 app.add_typer(jobs, name="jobs")
+app.add_typer(journal, name="journal")
 
 # typer raises it for a wrong call, and has no public name for it.
 _UsageError = typer.BadParameter.__bases__[0]

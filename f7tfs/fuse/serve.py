@@ -73,7 +73,7 @@ async def serve(
     filesystem.jobs.mountpoint = filesystem.files.mountpoint
     pyfuse3.init(operations, str(mountpoint), mount_options(options))
     logging.getLogger("pyfuse3").addFilter(_expected)
-    filesystem.on_stale_entry = _invalidate_entry
+    filesystem.upkeep.on_stale_entry = _invalidate_entry
     operations.watchdog.connection = fuse_descriptor()
     unmounted = False
     try:

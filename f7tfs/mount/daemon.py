@@ -27,6 +27,7 @@ from f7tfs.mount.runtime import control_socket, state_base
 from f7tfs.mount.session import Session
 from f7tfs.mount.state import Origin, locked_state
 from f7tfs.vfs.filesystem import open_filesystem
+from f7tfs.vfs.journal_schema import JournalError
 from f7tfs.vfs.options import VfsOptions
 
 _log = logging.getLogger(__name__)
@@ -73,9 +74,12 @@ async def _connect_and_serve(
         remote = f"{origin.system}:{origin.root}"
         base = settings.options.cache_dir or state_base()
         state = stack.enter_context(locked_state(base, origin, mountpoint))
-        filesystem = await stack.enter_async_context(open_filesystem(cluster, root, vfs_options(settings, state)))
+        try:
+            filesystem = await stack.enter_async_context(open_filesystem(cluster, root, vfs_options(settings, state)))
+        except JournalError as error:
+            raise MountError(f"{remote}: {error}") from error
         session = Session(
-            filesystem,
+            filesystem.upkeep,
             partial(serve, filesystem, mountpoint, fuse_options(settings.options, remote)),
             mountpoint=mountpoint,
             control_socket=address,

@@ -23,7 +23,9 @@ from typing import Any, Protocol
 
 import trio
 
+from f7tfs.cluster.errors import ClusterError
 from f7tfs.mount.control import Command, ControlServer, Progress
+from f7tfs.mount.errors import MountError
 from f7tfs.mount.metrics import serve_metrics
 from f7tfs.mount.unmount import unmount
 
@@ -40,6 +42,14 @@ class MountedFilesystem(Protocol):
     async def drain(self, progress: Progress) -> int: ...
 
     async def refresh(self, path: str | None) -> None: ...
+
+    def journal_entries(self) -> list[dict[str, object]]: ...
+
+    async def journal_retry(self) -> int: ...
+
+    async def journal_export(self, row: int, target: str) -> None: ...
+
+    async def journal_drop(self, row: int) -> None: ...
 
 
 Serve = Callable[..., Awaitable[None]]
@@ -149,6 +159,7 @@ class Session:
             "drain": self._drain_command,
             "refresh": self._refresh_command,
             "unmount": self._unmount_command,
+            "journal": self._journal_command,
         }
 
     async def _status_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
@@ -174,6 +185,27 @@ class Session:
         for path in paths_to_refresh(self._root, inside):
             await self._filesystem.refresh(path)
         return {}
+
+    async def _journal_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
+        del progress
+        try:
+            return await self._on_journal(arguments)
+        except (ClusterError, OSError) as error:
+            raise MountError(str(error)) from error
+
+    async def _on_journal(self, arguments: Mapping[str, Any]) -> dict[str, object]:
+        match arguments.get("action"):
+            case "list":
+                return {**self._about, "entries": self._filesystem.journal_entries()}
+            case "retry":
+                return {"retried": await self._filesystem.journal_retry()}
+            case "export":
+                await self._filesystem.journal_export(int(arguments["id"]), str(arguments["file"]))
+                return {}
+            case "drop":
+                await self._filesystem.journal_drop(int(arguments["id"]))
+                return {}
+        raise MountError("no such action on the journal")
 
     async def _unmount_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         if arguments.get("lazy"):

@@ -84,7 +84,7 @@ class Bundles:
         archive = self._directory / f"{uuid.uuid4().hex}.tar.gz"
         try:
             with trio.fail_after(PATIENCE_SECONDS):
-                await self._cluster.pack(subtree.path, archive)
+                await self._cluster.pack(subtree.remote_path, archive)
             await self._unpack(subtree, archive)
             self._neighbours.came(subtree, trio.current_time())
         except (ClusterError, trio.TooSlowError, tarfile.TarError, zlib.error, EOFError, OSError) as error:
@@ -106,10 +106,13 @@ class Bundles:
     def _wanted(self, subtree: Directory) -> dict[str, _Wanted]:
         """What may be taken from an archive of a subtree, by its name there."""
         found: dict[str, _Wanted] = {}
-        waiting = [(subtree, subtree.path.rstrip("/").rpartition("/")[2])]
+        waiting = [(subtree, subtree.remote_path.rstrip("/").rpartition("/")[2])]
         while waiting:
             directory, path = waiting.pop()
             for name, child in directory.children.items():
+                if name in directory.flux:
+                    # There it has another name yet, or is another one.
+                    continue
                 if isinstance(child, Directory):
                     waiting.append((child, f"{path}/{name}"))
                 elif isinstance(child, File) and is_missing(child) and child.version and child.version.settled:

@@ -11,23 +11,24 @@ from f7tfs.cluster.errors import IsADirectory, NotFound, PermissionDenied, Refus
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.access import Access, may
 from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.change import State
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.handles import Handle
 from f7tfs.vfs.holders import holds_open
 from f7tfs.vfs.metadata import Metadata
-from f7tfs.vfs.nodes import Attributes, Directory, File, Node
+from f7tfs.vfs.nodes import Attributes, Directory, File, Node, Standing
 from f7tfs.vfs.reader import Reader
-from f7tfs.vfs.reintegration import Reintegration
+from f7tfs.vfs.uploads import Uploads
 
 
 class Files:
     """Operations on regular files. `mountpoint` is where processes see the root; empty where nothing is mounted."""
 
-    def __init__(self, metadata: Metadata, cache: ContentCache, reader: Reader, reintegration: Reintegration) -> None:
+    def __init__(self, metadata: Metadata, cache: ContentCache, reader: Reader, uploads: Uploads) -> None:
         self._metadata = metadata
         self._cache = cache
         self._reader = reader
-        self._reintegration = reintegration
+        self._uploads = uploads
         self.mountpoint = ""
 
     # -- opening ---------------------------------------------------------------------------------
@@ -46,12 +47,13 @@ class Files:
         if not isinstance(node, File):  # pragma: no cover -- Kind.FILE makes a File
             raise TypeError(node)
         node.on_cluster, node.remote_mode, node.touched = False, None, now
+        node.standing = Standing(sent=parent.remains.pop(name, ()))
         parent.removed.pop(name, None)
         self._metadata.tree.attach(node, parent, name)
         parent.entries_changed()
         content = self._cache.give_new(node)
         self._cache.opened(node)
-        await self._reintegration.begin(node, content)
+        await self._uploads.begin(node, content)
         return Handle(inode=node, flags=flags, pid=pid)
 
     async def open(self, node: Node, flags: int, pid: int) -> Handle:
@@ -123,7 +125,7 @@ class Files:
         if size == 0:
             content.base = None
         if not node.handles:
-            await self._reintegration.close(node)
+            await self._uploads.close(node)
 
     async def _writable(self, node: File, more: int) -> Content:
         """A complete content, marked dirty, that no upload reads."""
@@ -131,8 +133,8 @@ class Files:
         content = node.content
         change = node.change
         if content is not None and not content.frozen and change is not None and change.content is content:
-            if change.state != "open":
-                await self._reintegration.begin(node, content)
+            if change.state is not State.OPEN:
+                await self._uploads.begin(node, content)
             return content
         async with node.preparing:
             # A change on the cluster may drop the content while it is being fetched.
@@ -148,7 +150,7 @@ class Files:
         if node.unlinked:
             content.dirty = True
         else:
-            await self._reintegration.begin(node, content)
+            await self._uploads.begin(node, content)
 
     def _touch(self, node: File, content: Content) -> None:
         node.attributes.size = content.size
@@ -161,9 +163,9 @@ class Files:
     async def flush(self, handle: Handle) -> None:
         """A descriptor was closed; the last one that its opener had sends the content."""
         node = _file(handle)
-        if node.change is None or node.change.state == "failed" or self._held_by_opener(handle, node):
+        if node.change is None or node.change.state is State.FAILED or self._held_by_opener(handle, node):
             return
-        await self._reintegration.close(node)
+        await self._uploads.close(node)
 
     def _held_by_opener(self, handle: Handle, node: File) -> bool:
         if handle.flags & os.O_ACCMODE == os.O_RDONLY or not self.mountpoint:
@@ -179,18 +181,18 @@ class Files:
         """Returns when the cluster has it; it never has a file without a name."""
         node = _file(handle)
         if not node.unlinked:
-            await self._reintegration.store(node)
+            await self._uploads.store(node)
 
     async def release(self, handle: Handle) -> None:
         """The last descriptor is gone. What a late write made dirty follows in the background."""
         node = _file(handle)
         if node.unlinked:
             async with node.lock:
-                await self._reintegration.abandon(node)
+                await self._uploads.abandon(node)
         self._cache.closed(node)
-        if node.change is not None and node.change.state == "open" and not node.handles:
+        if node.change is not None and node.change.state is State.OPEN and not node.handles:
             try:
-                await self._reintegration.close(node)
+                await self._uploads.close(node)
             except Refused:
                 # Nobody can be told any more; the change stays, marked as failed.
                 return

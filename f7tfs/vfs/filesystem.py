@@ -6,17 +6,17 @@ import contextlib
 import errno
 import logging
 import os
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import trio
 
-from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, PermissionDenied, ReadOnly, Unavailable
+from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, PermissionDenied, ReadOnly
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.cluster.scratch import NAME as SCRATCH_NAME
 from f7tfs.vfs.bundles import Bundles
 from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.changes import Changes
 from f7tfs.vfs.content import ContentStore
 from f7tfs.vfs.files import Files
@@ -24,15 +24,21 @@ from f7tfs.vfs.handles import DirectoryHandle, Handle, HandleTable
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.jobs import JobsTree, OutputFile
 from f7tfs.vfs.journal import Journal
+from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Inode, Node, Symlink
 from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.presently import Presently
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.reader import Reader
-from f7tfs.vfs.recovery import recover
-from f7tfs.vfs.reintegration import DrainProgress, Reintegration
+from f7tfs.vfs.recovery import Recovery
+from f7tfs.vfs.reintegration import Reintegration
+from f7tfs.vfs.renamer import Renamer
+from f7tfs.vfs.replay import Replay
 from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.transfers import Transfers
+from f7tfs.vfs.upkeep import Upkeep
+from f7tfs.vfs.uploads import Uploads
 from f7tfs.vfs.virtual import (
     VirtualDirectory,
     VirtualFile,
@@ -90,10 +96,20 @@ class Filesystem:
         self.transfers = Transfers()
         self._reader = Reader(cluster, self._cache, self.transfers, bundles, nursery, options)
         sender = Sender(cluster, options.state_directory)
-        self.reintegration = Reintegration(sender, journal, self.metadata, self._cache, self._reachability, options)
-        self.files = Files(self.metadata, self._cache, self._reader, self.reintegration)
+        looks = Looks(cluster, options.attribute_timeout)
+        self._rows = journal.load()
+        log = ChangeLog(journal, self._reachability, max((row.row for row in self._rows), default=0))
+        uploads = Uploads(log, sender, self.metadata, self._cache, self._reachability, looks, options)
+        renamer = Renamer(cluster, sender, self._reader, self._cache)
+        replay = Replay(log, cluster, sender, renamer, self.metadata, looks, self._reachability)
+        self.reintegration = Reintegration(log, uploads, replay, self._reachability)
+        self.files = Files(self.metadata, self._cache, self._reader, uploads)
+        presently = Presently(log, self._reachability, looks, options)
         self._changes = Changes(
-            cluster, journal, self.metadata, self._cache, self._reader, self.reintegration, sender
+            cluster, log, self.metadata, self._cache, self._reader, uploads, sender, renamer, presently
+        )
+        self.upkeep = Upkeep(
+            cluster, self.metadata, self._inodes, self._cache, self.reintegration, self._reachability
         )
         self.jobs = JobsTree(
             cluster,
@@ -101,18 +117,19 @@ class Filesystem:
             VirtualNodes(self._inodes),
             self._cache,
             nursery,
-            settle=self._settle_below,
+            settle=self.upkeep.settle_below,
             zone=lambda: self.metadata.zone,
         )
+        self.upkeep.after_drain = self.jobs.settled
+        self.upkeep.more_status = lambda: {"jobs": self.jobs.name, "hidden": sorted(self.jobs.hidden)}
         self._handles: HandleTable[Handle] = HandleTable()
-        self.on_stale_entry: Callable[[Directory, str], None] = lambda _parent, _name: None
-        """Told of names that the kernel should ask for again."""
 
     async def start(self, root: str) -> None:
         await self.metadata.start(root)
         if self.metadata.tree.root.kind is not Kind.DIRECTORY:
             raise NotADirectory(f"{root} is not a directory")
-        await recover(self._journal, self.metadata, self._cache, self.reintegration)
+        await Recovery(self.reintegration.log, self.metadata, self._cache).run(self._rows)
+        self._rows = []
         self._nursery.start_soon(self.reintegration.run)
         await self.jobs.start(root)
 
@@ -344,64 +361,6 @@ class Filesystem:
         if name == self.jobs.name:
             raise PermissionDenied(f"{name} is f7tfs's own")
         self._cluster.check_name(f"{parent.path.rstrip('/')}/{name}")
-
-    # -- the whole -------------------------------------------------------------------------------
-
-    async def _settle_below(self, path: str) -> None:
-        """Wait until what was written here is on the cluster; a job must find it there."""
-        await self.reintegration.drain()
-        failed = [change.node.path for change in self.reintegration.failed()]
-        below = [lost for lost in failed if lost.startswith(f"{path.rstrip('/')}/")]
-        if below:
-            raise Unavailable(f"not submitted, since {below[0]} could not be sent to the cluster: see f7tfs status")
-
-    async def drain(self, progress: DrainProgress | None = None) -> int:
-        """Wait until all that is closed is on the cluster or has failed; returns how many changes are left."""
-        left = await self.reintegration.drain(progress)
-        await self.jobs.settled()
-        return left
-
-    async def refresh(self, path: str | None) -> None:
-        """Believe nothing that is known of a directory (or of a file's directory) any longer; None: of any."""
-        directories: list[Directory] = [self.metadata.tree.root]
-        while directories:
-            directory = directories.pop()
-            if path is None or directory.path in (path, path.rpartition("/")[0] or "/"):
-                self.metadata.expire(directory)
-                self._forget_in_kernel(directory)
-            directories += [child for child in directory.children.values() if isinstance(child, Directory)]
-
-    def _forget_in_kernel(self, directory: Directory) -> None:
-        for name, child in directory.children.items():
-            if child.lookups:
-                self.on_stale_entry(directory, name)
-
-    def status(self) -> dict[str, object]:
-        """What a user asks a mount; JSON-able."""
-        changes, size = self.reintegration.left()
-        return {
-            "host": socket.gethostname(),
-            "system": self._cluster.system,
-            "root": self.metadata.tree.root.path,
-            "user": self.metadata.identity.user,
-            "reachable": self._reachability.since is None,
-            "unreachable_since": self._reachability.since,
-            "changes_left": changes,
-            "bytes_left": size,
-            "failed": [
-                {"path": change.node.path, "error": str(change.error)} for change in self.reintegration.failed()
-            ],
-            "waiting": [
-                {"path": change.node.path, "error": str(change.error)}
-                for change in self.reintegration.changes.values()
-                if change.state == "ready" and change.error is not None
-            ],
-            "jobs": self.jobs.name,
-            "hidden": sorted(self.jobs.hidden),
-            "inodes": len(self._inodes),
-            "cache_bytes": self._cache.store.used,
-            "calls": dict(self._cluster.calls),
-        }
 
 
 def _directory(inode: Inode) -> Directory:

@@ -1,75 +1,45 @@
-"""The journal: every change of content that the cluster does not have yet, in SQLite, so that it survives kill -9.
+"""The journal: every change that the cluster does not have yet, in SQLite, so that it survives kill -9.
 
-A row is written before the first dirty byte, and removed only when the cluster has the content. Besides, the journal
-keeps the modification times that were set here (the API cannot set any) and a few facts of the mount.
+The row of a content is written before its first dirty byte, that of any other change before its call returns; it is
+removed only when the cluster has it. Besides, the journal keeps the modification times that were set here (the API
+cannot set any) and a few facts of the mount.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, TypeVar
 
 import trio
 
-from f7tfs.vfs.content import Content
-from f7tfs.vfs.nodes import File
+from f7tfs.vfs import standing
+from f7tfs.vfs.change import Change
+from f7tfs.vfs.journal_schema import prepare
+from f7tfs.vfs.nodes import Node, Symlink
 
-State = Literal["open", "ready", "failed"]
 Result = TypeVar("Result")
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS changes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind TEXT NOT NULL,           -- 'store': send this content
-    path TEXT NOT NULL,           -- on the cluster, kept true by renames here
-    content TEXT NOT NULL,        -- file name in the content cache
-    mode INTEGER NOT NULL,        -- permission bits
-    mtime_ns INTEGER NOT NULL,
-    state TEXT NOT NULL,          -- open: still being written; ready; failed: for good
-    error TEXT,
-    created REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS times (
-    path TEXT PRIMARY KEY,
-    size INTEGER,                 -- of the version that the time belongs to
-    modified TEXT,                -- raw time of that version; NULL: not seen in a listing yet
-    mtime_ns INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
-VERSION = 1
-
-
-@dataclass(eq=False, slots=True)
-class Change:
-    """A content that waits to be sent, or could not be."""
-
-    row: int
-    node: File
-    content: Content
-    state: State = "open"
-    not_before: float = 0.0
-    """Monotonic time before which it is not sent in the background."""
-    attempts: int = 0
-    error: Exception | None = None
-    created: float = field(default_factory=time.time)
-    sending: bool = False
+COLUMNS = "id, kind, path, new_path, content, node, standing, new_standing, state, error, created"
+FIELDS = COLUMNS.replace("id,", "row,").split(", ")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A change as an earlier run left it."""
+    """A change as an earlier run left it. `node`: what `describe` made of its node."""
 
     row: int
+    kind: str
     path: str
+    new_path: str
     content: str
-    mode: int
-    mtime_ns: int
-    state: State
+    node: dict[str, Any]
+    standing: str
+    new_standing: str
+    state: str
     error: str | None
     created: float
 
@@ -90,19 +60,18 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         path.chmod(0o600)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        # `close` survives the daemon's end; `fsync` adds the power cut (see `harden`).
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(SCHEMA)
-        self._connection.execute(f"PRAGMA user_version={VERSION}")
+        prepare(self._connection)
         self._lock = trio.Lock()
 
     def close(self) -> None:
         self._connection.close()
 
     async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        async with self._lock:
-            return await trio.to_thread.run_sync(self._transaction, work)
+        # Whoever is cancelled meanwhile leaves a journal that says what the memory says.
+        with trio.CancelScope(shield=True):
+            async with self._lock:
+                result = await trio.to_thread.run_sync(self._transaction, work)
+        return result
 
     def _transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -116,39 +85,19 @@ class Journal:
 
     # -- changes ---------------------------------------------------------------------------------
 
-    async def begin(self, node: File, content: Content) -> Change:
-        """Mark a file dirty, before its first dirty byte."""
-        mode, mtime_ns = node.attributes.mode, node.attributes.mtime_ns
-        values = ("store", node.path, content.path.name, mode, mtime_ns, "open", time.time())
-        row = await self._run(
-            lambda db: (
-                db.execute(
-                    "INSERT INTO changes (kind, path, content, mode, mtime_ns, state, created) "
-                    "VALUES (?,?,?,?,?,?,?)",
-                    values,
-                ).lastrowid
-            )
-        )
-        return Change(row=row or 0, node=node, content=content)
+    async def add(self, change: Change) -> None:
+        """Put a change down; returns when it survives the daemon's end."""
+        values = _values(change)
+        marks = ",".join("?" * len(values))
+        statement = f"INSERT INTO changes ({COLUMNS}) VALUES ({marks})"  # noqa: S608 -- constants
+        await self._run(lambda db: db.execute(statement, values))
 
-    async def update(self, change: Change) -> None:
-        """Write down the state, place, mode and time of a change."""
-        node = change.node
-        values = (
-            node.path,
-            node.attributes.mode,
-            node.attributes.mtime_ns,
-            change.state,
-            str(change.error) if change.error else None,
-            change.row,
-        )
-        await self._run(
-            lambda db: db.execute(
-                "UPDATE changes SET path=?, mode=?, mtime_ns=?, state=?, error=? WHERE id=?", values
-            )
-        )
+    async def update(self, *changes: Change) -> None:
+        """Put down what has changed of changes: state, places, attributes, what is expected."""
+        rows = [(*_values(change)[2:], change.row) for change in changes]
+        await self._run(lambda db: db.executemany(UPDATE, rows))
 
-    async def finish(self, change: Change, set_time: SetTime | None) -> None:
+    async def finish(self, change: Change, set_time: SetTime | None = None) -> None:
         """The cluster has it: forget the change, and keep the time that was set here."""
 
         def work(db: sqlite3.Connection) -> None:
@@ -158,16 +107,28 @@ class Journal:
 
         await self._run(work)
 
-    async def drop(self, change: Change) -> None:
-        """The file was removed, or the user gave the change up."""
-        await self.finish(change, None)
+    async def renamed(self, old: str, new: str, moved: Sequence[tuple[int, Change]], added: Change | None) -> None:
+        """After a rename here: times follow, and so do changes, each given with the row that it had."""
+        put = [(change.row, *_values(change)[2:4], before) for before, change in moved]
+
+        def work(db: sqlite3.Connection) -> None:
+            _move_times(db, old, new)
+            if added is not None:
+                values = _values(added)
+                marks = ",".join("?" * len(values))
+                db.execute(f"INSERT INTO changes ({COLUMNS}) VALUES ({marks})", values)  # noqa: S608 -- constants
+            db.executemany("UPDATE changes SET id=?, path=?, new_path=? WHERE id=?", put)
+
+        await self._run(work)
 
     def load(self) -> list[Row]:
-        """What an earlier run left, oldest first."""
-        rows = self._connection.execute(
-            "SELECT id, path, content, mode, mtime_ns, state, error, created FROM changes ORDER BY id"
-        )
-        return [Row(*row) for row in rows]
+        """What an earlier run left, in order."""
+        rows = self._connection.execute(f"SELECT {COLUMNS} FROM changes ORDER BY id")  # noqa: S608 -- constants
+        return [Row(**{**dict(zip(FIELDS, row, strict=True)), "node": json.loads(row[5])}) for row in rows]
+
+    def drop_row(self, row: int) -> None:
+        """Give a change up while nothing is mounted. Blocking."""
+        self._transaction(lambda db: db.execute("DELETE FROM changes WHERE id=?", (row,)))
 
     async def harden(self) -> None:
         """Make all that was written down survive a power cut."""
@@ -205,20 +166,6 @@ class Journal:
 
         return await self._run(work)
 
-    async def move(self, old: str, new: str) -> None:
-        """Paths follow a rename, those below a directory too."""
-
-        def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM times WHERE path=?1 OR (path > ?1||'/' AND path < ?1||'0')", (new,))
-            for table in ("times", "changes"):
-                db.execute(
-                    f"UPDATE {table} SET path=?2||substr(path, length(?1)+1) "  # noqa: S608 -- the two names above
-                    "WHERE path=?1 OR (path > ?1||'/' AND path < ?1||'0')",
-                    (old, new),
-                )
-
-        await self._run(work)
-
     # -- facts -----------------------------------------------------------------------------------
 
     def fact(self, name: str) -> str | None:
@@ -232,3 +179,41 @@ class Journal:
 def _write_time(db: sqlite3.Connection, set_time: SetTime) -> None:
     values = (set_time.path, set_time.size, set_time.modified, set_time.mtime_ns)
     db.execute("INSERT OR REPLACE INTO times (path, size, modified, mtime_ns) VALUES (?,?,?,?)", values)
+
+
+def _move_times(db: sqlite3.Connection, old: str, new: str) -> None:
+    db.execute("DELETE FROM times WHERE path=?1 OR (path > ?1||'/' AND path < ?1||'0')", (new,))
+    db.execute(
+        "UPDATE times SET path=?2||substr(path, length(?1)+1) WHERE path=?1 OR (path > ?1||'/' AND path < ?1||'0')",
+        (old, new),
+    )
+
+
+UPDATE = (
+    "UPDATE changes SET path=?, new_path=?, content=?, node=?, standing=?, new_standing=?, "
+    "state=?, error=?, created=? WHERE id=?"
+)
+
+
+def _values(change: Change) -> tuple[object, ...]:
+    return (
+        change.row,
+        change.kind.value,
+        change.path,
+        change.new_path,
+        change.content.path.name if change.content else "",
+        json.dumps(describe(change.node)),
+        standing.dump(change.expected),
+        standing.dump(change.new_standing),
+        change.state.value,
+        str(change.error) if change.error else None,
+        change.created,
+    )
+
+
+def describe(node: Node) -> dict[str, object]:
+    """What a later run must know of a node that it has not seen on the cluster."""
+    a = node.attributes
+    told: dict[str, object] = {"kind": a.kind.value, "mode": a.mode, "mtime_ns": a.mtime_ns, "size": a.size}
+    told |= {"user": a.user, "group": a.group}
+    return told | ({"target": node.target} if isinstance(node, Symlink) else {})

@@ -130,9 +130,19 @@ class Metadata:
 
     # -- asking ----------------------------------------------------------------------------------
 
+    @property
+    def reachable(self) -> bool:
+        """Whether the cluster answered the last time."""
+        return self._reachability.since is None
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a listing may take where there is something to go on with."""
+        return self._reachability.patience
+
     def fresh(self, directory: Directory) -> bool:
         """Whether the listing of a directory is still believed."""
-        return trio.current_time() - directory.listed < self._timeout
+        return not directory.on_cluster or trio.current_time() - directory.listed < self._timeout
 
     def expire(self, directory: Directory) -> None:
         """Ask again the next time."""
@@ -148,7 +158,7 @@ class Metadata:
         child = parent.children.get(name)
         if child is not None and self._known(child, parent):
             return child
-        if child is None and self.fresh(parent):
+        if child is None and (self.fresh(parent) or name in parent.flux):
             raise NotFound(f"{parent.path}/{name}")
         if trio.current_time() < parent.unlistable_until:
             return await self._lookup_alone(parent, name)
@@ -163,6 +173,9 @@ class Metadata:
     def _known(self, child: Node, parent: Directory) -> bool:
         if not child.on_cluster or (isinstance(child, File) and child.change is not None):
             return True
+        if child.name in parent.flux:
+            # Until the cluster has the change, what is shown is what was made here.
+            return True
         newest = max(child.seen, child.touched)
         # What a directory holds is told by its own listing.
         believed = newest > parent.expired or isinstance(child, Directory)
@@ -170,7 +183,7 @@ class Metadata:
 
     async def _lookup_alone(self, parent: Directory, name: str) -> Node:
         """By `stat`, for a directory that cannot be listed."""
-        stat = await self._cluster.stat(f"{parent.path.rstrip('/')}/{name}")
+        stat = await self._cluster.stat(f"{parent.remote_path.rstrip('/')}/{name}")
         now = trio.current_time()
         old = parent.children.get(name)
         user, group = self.owner(stat)
@@ -220,7 +233,7 @@ class Metadata:
         await self.merge(directory, entries, asked)
 
     async def _list(self, directory: Directory) -> list[Entry]:
-        path = directory.path
+        path = directory.remote_path
         entries = made_up_entries(path, self._file_systems)
         if entries is not None:
             return entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ import trio
 from f7tfs.cluster.model import Kind
 
 if TYPE_CHECKING:
+    from f7tfs.vfs.change import Change
     from f7tfs.vfs.content import Content
-    from f7tfs.vfs.journal import Change
 
 
 @dataclass(slots=True)
@@ -42,6 +43,29 @@ class Version:
     settled: bool = field(default=True, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A content that was sent to the cluster: its bytes, and their SHA-256 in hex."""
+
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What may stand at a file's place on the cluster without being another's doing.
+
+    No version and nothing sent: there is nothing.
+    """
+
+    version: Version | None = None
+    """As it was last seen, before anything of ours was sent."""
+    sent: tuple[Sent, ...] = ()
+    """What was sent since; each may have arrived, answered or not."""
+    known: bool = True
+    """False: nobody can say, and nothing is compared."""
+
+
 @dataclass(eq=False, slots=True, kw_only=True)
 class Inode:
     """Anything with an inode number. `lookups` is the kernel's lookup count."""
@@ -64,6 +88,8 @@ class Node(Inode):
     touched: float = float("-inf")
     """Monotonic time of our newest change: a listing asked for before it says nothing about this node."""
     on_cluster: bool = True
+    moved: tuple[Directory, str] | None = None
+    """Its directory and name on the cluster, while a rename of it waits."""
     unlinked: bool = False
     written_here: bool = False
     """The shown mtime is the one that was set here, while `version` stands (or is not known yet)."""
@@ -82,6 +108,12 @@ class Node(Inode):
             node = node.parent
         base = node.name.rstrip("/")
         return "/".join([base, *reversed(parts)]) if parts else node.name
+
+    @property
+    def remote_path(self) -> str:
+        """Where the cluster has it now: renames that wait in the journal are not made there yet."""
+        parent, name = self.moved or (self.parent, self.name)
+        return self.name if parent is None else f"{parent.remote_path.rstrip('/')}/{name}"
 
     def is_below(self, directory: Node) -> bool:
         """Whether `directory` is this node or one of its ancestors."""
@@ -106,6 +138,10 @@ class Directory(Node):
     """Names removed here, and when: a listing asked for before that does not bring them back."""
     unlistable_until: float = float("-inf")
     """The API refused to list it; names are looked up one by one until then."""
+    flux: Counter[str] = field(default_factory=Counter)
+    """Names that waiting changes concern, and how many: what the cluster lists under them is not what is shown."""
+    remains: dict[str, tuple[Sent, ...]] = field(default_factory=dict)
+    """What was sent to a name and removed since, but may yet arrive: its answer was lost."""
 
     def entries_changed(self) -> None:
         """Through us: its time is now, and the next version seen of it is ours."""
@@ -120,6 +156,8 @@ class File(Node):
     content: Content | None = None
     change: Change | None = None
     """The newest journaled change of its content that the cluster does not have yet."""
+    standing: Standing = field(default_factory=Standing)
+    """While a change waits, or our newest upload was not seen in a listing yet: what may stand at its place."""
     handles: int = 0
     remote_mode: int | None = None
     """The mode of what stands at its place on the cluster; None: nothing does."""

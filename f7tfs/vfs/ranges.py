@@ -88,7 +88,7 @@ class Ranges:
 
     def begin(self, node: File, content: Content) -> None:
         """It was opened to be read: stage it. No await: the opener does not wait."""
-        if not content.complete and self._copies.find(node.path, content) is None:
+        if not content.complete and self._copies.find(node.remote_path, content) is None:
             self._staging(node, content)
 
     def read_ahead(self, node: File, content: Content, stop: int, ahead: int) -> None:
@@ -137,7 +137,7 @@ class Ranges:
 
     async def staged(self, node: File, content: Content) -> StagedObject:
         """The copy of a file, made if there is none. Raises ClusterError."""
-        found = self._copies.find(node.path, content)
+        found = self._copies.find(node.remote_path, content)
         if found is not None:
             self._resize(node, content, found)
             return found
@@ -159,7 +159,7 @@ class Ranges:
         return stream.staging
 
     async def _stage(self, node: File, content: Content, stream: _Stream, staging: _Staging) -> None:
-        path, transfer = node.path, stream.transfer
+        path, transfer = node.remote_path, stream.transfer
         try:
             with self._transfers.running(transfer), staging.scope:
                 with trio.fail_after(self._staging_seconds):
@@ -205,7 +205,7 @@ class Ranges:
         )
 
     def _order(self, node: File, content: Content, stream: _Stream, start: int, stop: int) -> None:
-        if self._copies.find(node.path, content) is None:
+        if self._copies.find(node.remote_path, content) is None:
             return
         for low, high in runs(content.present.missing(start, stop), stream.coming, content.size):
             blocks = range(low // BLOCK, -(-high // BLOCK))
@@ -243,7 +243,7 @@ class Ranges:
         raise Unavailable(f"the staged copy of {node.path} cannot be read: {lost}") from lost
 
     async def _fetch(self, node: File, content: Content, stream: _Stream, start: int, stop: int) -> None:
-        staged = self._copies.find(node.path, content)
+        staged = self._copies.find(node.remote_path, content)
         if staged is None:
             raise NotFound(f"{node.path} has no staged copy")
         missing = content.present.missing(start, min(stop, content.size))

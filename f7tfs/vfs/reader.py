@@ -98,7 +98,7 @@ class Reader:
     async def _fetch_whole(self, node: File, content: Content) -> None:
         if content.complete:
             return
-        data = await self._cluster.read_direct(node.path)
+        data = await self._cluster.read_direct(node.remote_path)
         if len(data) != content.size and not content.dirty:
             # Newer than the listing; the next listing will show another version and drop it.
             content.resize(len(data))

@@ -1,81 +1,154 @@
-"""What an earlier run left in the journal goes on its way again, in the background of the new mount."""
+"""What an earlier run left in the journal goes on its way again, in the background of the new mount.
+
+The changes are made in the tree in their order, as if they were made now: every row names its places as they are once
+those before it are made. Nothing is asked of the cluster here: a mount starts at once, however much is left.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import trio
 
 from f7tfs.cluster.model import Kind
+from f7tfs.vfs import standing
 from f7tfs.vfs.cache import ContentCache
-from f7tfs.vfs.journal import Change, Journal, Row
+from f7tfs.vfs.change import Change, ChangeKind, State
+from f7tfs.vfs.changelog import ChangeLog
+from f7tfs.vfs.journal import Row
 from f7tfs.vfs.metadata import Metadata
-from f7tfs.vfs.nodes import Attributes, Directory, File
-from f7tfs.vfs.reintegration import Reintegration
+from f7tfs.vfs.nodes import Attributes, Directory, File, Node, Symlink
 
 logger = logging.getLogger(__name__)
 
 
-async def recover(journal: Journal, metadata: Metadata, cache: ContentCache, reintegration: Reintegration) -> None:
-    """Put the files of the journal into the tree, with their content, and let them be sent.
+class Recovery:
+    """Puts the journal's rows into the tree and into the log."""
 
-    Nothing is asked of the cluster here: a mount starts at once, however much is left.
-    """
-    rows = journal.load()
-    cache.store.sweep({row.content for row in rows})
-    for row in rows:
-        await _recover_row(row, journal, metadata, cache, reintegration)
-    if rows:
-        logger.info("%d changes of an earlier run are sent now", len(rows))
+    def __init__(self, log: ChangeLog, metadata: Metadata, cache: ContentCache) -> None:
+        self._log = log
+        self._metadata = metadata
+        self._cache = cache
 
+    async def run(self, rows: Sequence[Row]) -> None:
+        """What failed for good is tried once more: the account, the quota or the rights may be other ones now."""
+        self._cache.store.sweep({row.content for row in rows})
+        for row in rows:
+            self._recover(row)
+        await self._log.journal.update(*self._log.changes.values())
+        if rows:
+            logger.info("%d changes of an earlier run are sent now", len(rows))
 
-async def _recover_row(
-    row: Row, journal: Journal, metadata: Metadata, cache: ContentCache, reintegration: Reintegration
-) -> None:
-    root = metadata.tree.root
-    parts = row.path[len(root.path.rstrip("/")) + 1 :].split("/")
-    parent = root
-    for name in parts[:-1]:
-        parent = _directory(metadata, parent, name)
-    node = _file(metadata, parent, parts[-1])
-    try:
-        content = cache.store.adopt(row.content)
-    except FileNotFoundError:
-        logger.exception("the content of %s is gone from the content cache", row.path)
-        return
-    if node.content is not None:
-        cache.give(node, content)
-    node.content = content
-    change = Change(row=row.row, node=node, content=content, created=row.created)
-    # What failed for good is tried once more: the account, the quota or the rights may be other ones now.
-    change.state = "ready"
-    node.change = reintegration.changes[row.row] = change
-    node.attributes.size, node.attributes.mtime_ns = content.size, row.mtime_ns
-    node.attributes.mode = row.mode
-    node.written_here = True
-    await journal.update(change)
+    def _recover(self, row: Row) -> None:
+        parent, name = self._place(row.path)
+        kind = ChangeKind(row.kind)
+        node = self._node(parent, name, row)
+        change = Change(
+            row=row.row,
+            kind=kind,
+            node=node,
+            path=row.path,
+            new_path=row.new_path,
+            standing=standing.load(row.standing),
+            new_standing=standing.load(row.new_standing),
+            state=State.READY,
+            created=row.created,
+            made=trio.current_time(),
+            recovered=True,
+        )
+        if kind is ChangeKind.CONTENT:
+            if not self._give_content(change, row):
+                return
+        else:
+            self._make_here(change, parent, name)
+        self._log.changes[change.row] = change
 
+    def _give_content(self, change: Change, row: Row) -> bool:
+        node = change.node
+        if not isinstance(node, File):
+            logger.error("%s is not a file in the journal any more: its content is left in %s", row.path, row.content)
+            return False
+        try:
+            content = self._cache.store.adopt(row.content)
+        except FileNotFoundError:
+            logger.exception("the content of %s is gone from the content cache", row.path)
+            return False
+        if node.content is not None:
+            self._cache.give(node, content)
+        node.content = change.content = content
+        node.change, node.standing = change, change.standing
+        node.attributes.size, node.attributes.mtime_ns = content.size, int(row.node["mtime_ns"])
+        node.attributes.mode = int(row.node["mode"])
+        node.written_here = True
+        return True
 
-def _directory(metadata: Metadata, parent: Directory, name: str) -> Directory:
-    known = parent.children.get(name)
-    if isinstance(known, Directory):
-        return known
-    user = metadata.identity.user
-    node = metadata.tree.make(parent, name, Attributes(Kind.DIRECTORY, 0o755, user, "", 4096, 0), None, float("-inf"))
-    metadata.tree.attach(node, parent, name)
-    if not isinstance(node, Directory):  # pragma: no cover -- Kind.DIRECTORY makes a Directory
-        raise TypeError(node)
-    return node
+    def _make_here(self, change: Change, parent: Directory, name: str) -> None:
+        node, dentry = change.node, (parent, name)
+        change.dentries = (dentry,)
+        match change.kind:
+            case ChangeKind.MKDIR | ChangeKind.SYMLINK:
+                node.on_cluster = False
+            case ChangeKind.UNLINK | ChangeKind.RMDIR:
+                self._metadata.tree.detach(node, trio.current_time())
+            case ChangeKind.RENAME:
+                new_parent, new_name = self._place(change.new_path)
+                change.dentries = (dentry, (new_parent, new_name))
+                self._rename_here(node, dentry, new_parent, new_name)
+            case _:
+                pass
+        for directory, each in change.dentries:
+            directory.flux[each] += 1
 
+    def _rename_here(self, node: Node, was: tuple[Directory, str], parent: Directory, name: str) -> None:
+        now = trio.current_time()
+        if (target := parent.children.get(name)) is not None:
+            self._metadata.tree.detach(target, now)
+        self._metadata.tree.move(node, parent, name, now)
+        node.moved = node.moved or was
 
-def _file(metadata: Metadata, parent: Directory, name: str) -> File:
-    known = parent.children.get(name)
-    if isinstance(known, File):
-        return known
-    user = metadata.identity.user
-    node = metadata.tree.make(parent, name, Attributes(Kind.FILE, 0o644, user, "", 0, 0), None, trio.current_time())
-    metadata.tree.attach(node, parent, name)
-    if not isinstance(node, File):  # pragma: no cover -- Kind.FILE makes a File
-        raise TypeError(node)
-    node.on_cluster, node.remote_mode = False, None
-    return node
+    # -- the tree --------------------------------------------------------------------------------
+
+    def _place(self, path: str) -> tuple[Directory, str]:
+        """The directory that a path lies in, made where it is not known yet, and the name in it."""
+        root = self._metadata.tree.root
+        *above, name = path[len(root.path.rstrip("/")) + 1 :].split("/")
+        directory = root
+        for part in above:
+            child = directory.children.get(part)
+            if not isinstance(child, Directory):
+                child = self._put(directory, part, Attributes(Kind.DIRECTORY, 0o755, self._user, "", 4096, 0))
+            if not isinstance(child, Directory):  # pragma: no cover -- Kind.DIRECTORY makes a Directory
+                raise TypeError(child)
+            directory = child
+        return directory, name
+
+    @property
+    def _user(self) -> str:
+        return self._metadata.identity.user
+
+    def _put(self, parent: Directory, name: str, attributes: Attributes, target: str = "") -> Node:
+        if (other := parent.children.get(name)) is not None:
+            self._metadata.tree.detach(other, float("-inf"))
+        node = self._metadata.tree.make(parent, name, attributes, None, float("-inf"), target=target)
+        self._metadata.tree.attach(node, parent, name)
+        return node
+
+    def _node(self, parent: Directory, name: str, row: Row) -> Node:
+        """The node that a row is about, as the row describes it where it is not known yet."""
+        kept = row.node
+        kind = Kind(kept["kind"])
+        known = parent.children.get(name)
+        if known is not None and known.kind is kind:
+            return known
+        user, group = kept.get("user") or self._user, kept.get("group", "")
+        attributes = Attributes(kind, kept["mode"], user, group, kept.get("size", 0), kept["mtime_ns"])
+        node = self._put(parent, name, attributes, str(kept.get("target", "")))
+        if isinstance(node, File):
+            before = standing.load(row.standing)
+            node.version, node.standing = before.version, before
+            if ChangeKind(row.kind) is ChangeKind.CONTENT:
+                node.on_cluster, node.remote_mode, node.version = False, None, None
+        if isinstance(node, Symlink | Directory):
+            node.on_cluster = True
+        return node

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 import uuid
 from pathlib import Path
 
 import trio
 
+from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.archive import Member, write_archive
 from f7tfs.vfs.content import Content
-from f7tfs.vfs.nodes import Attributes
+from f7tfs.vfs.nodes import Attributes, Sent
 from f7tfs.vfs.routes import WriteRoute, plan_write
 
 # What a new file gets on the cluster when no mode is asked for: 0666 less the usual umask there.
 NEW_FILE_MODE = 0o644
+# What a new directory gets there: 0777 less the usual umask.
+NEW_DIRECTORY_MODE = 0o755
 # Bits that extraction keeps only as far as the umask there lets it.
 MASKED_BITS = 0o022
 
@@ -51,6 +56,13 @@ class Sender:
             await self._cluster.chmod(path, mode)
         return mode
 
+    async def symlink(self, path: str, target: str) -> None:
+        """Make a symlink where nothing is."""
+        try:
+            await self._cluster.make_symlink(path, target)
+        except Unsupported:
+            await self.archive(path, Kind.SYMLINK, 0o777, time.time_ns(), target)
+
     async def archive(self, path: str, kind: Kind, mode: int, mtime_ns: int, target: str = "") -> None:
         """Make one small thing at `path` that the API has no call for: an empty file, a symlink."""
         directory, _, name = path.rpartition("/")
@@ -61,6 +73,16 @@ class Sender:
             await self._cluster.unpack(archive, directory or "/")
         finally:
             archive.unlink(missing_ok=True)
+
+
+async def digest_of(content: Content) -> Sent:
+    """What a content is known by, once it was sent."""
+    return Sent(content.size, await trio.to_thread.run_sync(_digest, content.path))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def mode_after(route: WriteRoute, asked: int, remote: int | None) -> int:

@@ -77,6 +77,7 @@ class Tree:
         directory.listed = float("-inf")
         for name, child in list(directory.children.items()):
             idle = child.lookups == 0 and child.on_cluster and not (isinstance(child, Directory) and child.children)
+            idle = idle and name not in directory.flux and not (isinstance(child, Directory) and child.flux)
             if idle and not (isinstance(child, File) and (child.change or child.content)):
                 del directory.children[name]
                 self._inodes.discard(child)
@@ -151,7 +152,7 @@ class Tree:
         names = set()
         for entry in entries:
             names.add(entry.name)
-            if directory.removed.get(entry.name, float("-inf")) >= asked:
+            if directory.removed.get(entry.name, float("-inf")) >= asked or entry.name in directory.flux:
                 continue
             child = directory.children.get(entry.name)
             if child is not None and child.touched >= asked:
@@ -165,7 +166,8 @@ class Tree:
             else:
                 self._observe(child, entry, now, merged)
         for name, child in list(directory.children.items()):
-            if name not in names and child.on_cluster and child.touched < asked:
+            gone = name not in names and name not in directory.flux
+            if gone and child.on_cluster and child.touched < asked:
                 self._vanish(child, asked, merged)
         directory.removed = {name: when for name, when in directory.removed.items() if when >= asked}
         directory.listed = asked
@@ -190,7 +192,7 @@ class Tree:
     def _observe(self, node: Node, entry: Entry, now: float, merged: Merged) -> None:
         attributes = node.attributes
         version = self.version_of(entry)
-        was_there, node.on_cluster, node.seen = node.on_cluster, True, now
+        node.on_cluster, node.seen = True, now
         attributes.user, attributes.group, attributes.acl = entry.user, entry.group, entry.acl
         if isinstance(node, Symlink):
             node.target = entry.link_target
@@ -198,7 +200,7 @@ class Tree:
             node.remote_mode = entry.mode
         if isinstance(node, File) and node.change is not None:
             # What is shown is ours until the cluster has it; the version tells the upload of a conflict.
-            node.version = version if was_there else node.version
+            node.version = version
             return
         attributes.mode = entry.mode
         if node.version is None and (entry.size == attributes.size or not isinstance(node, File)):
@@ -229,7 +231,7 @@ class Tree:
 
     def _vanish(self, node: Node, asked: float, merged: Merged) -> None:
         if isinstance(node, File) and node.change is not None:
-            node.on_cluster = False
+            node.on_cluster, node.version = False, None
             return
         if isinstance(node, Directory) and _holds_changes(node):
             # It stays in view for the sake of what could not be sent into it.
@@ -241,6 +243,8 @@ class Tree:
 
 
 def _holds_changes(directory: Directory) -> bool:
+    if directory.flux:
+        return True
     for child in directory.children.values():
         if isinstance(child, File) and child.change is not None:
             return True

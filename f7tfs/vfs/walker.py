@@ -49,7 +49,9 @@ class Walker:
         return None
 
     async def _list(self, directory: Directory) -> None:
-        for subtree in self._walks.plan(directory, trio.current_time()) if self._enabled else []:
+        # Where the cluster is away, what is known of the directory is shown, and nobody waits for more.
+        enabled = self._enabled and self._metadata.reachable
+        for subtree in self._walks.plan(directory, trio.current_time()) if enabled else []:
             if self._may_be_listed(subtree) and await self._list_tree(subtree) and self._metadata.fresh(directory):
                 return
         await self._metadata.refresh(directory)
@@ -69,8 +71,8 @@ class Walker:
     async def _tree(self, subtree: Directory) -> bool:
         asked = trio.current_time()
         try:
-            with trio.fail_after(PATIENCE_SECONDS):
-                entries = await self._cluster.list_tree(subtree.path)
+            with trio.fail_after(min(PATIENCE_SECONDS, self._metadata.patience)):
+                entries = await self._cluster.list_tree(subtree.remote_path)
         except (Refused, TimedOut, trio.TooSlowError) as error:
             logger.info("%s is not listed as a whole: %s", subtree.path, error)
             self._walks.refused(subtree, trio.current_time())

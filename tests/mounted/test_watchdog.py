@@ -44,6 +44,8 @@ def patient(whole: Mount) -> Iterator[Mount]:
     name = f"t{time.time_ns()}"
     (whole.path / name).mkdir()
     mount = whole.inside(whole.path / name)
+    # The mount may take the server that was restarted for away, and have the directory in its journal.
+    wait_until(mount.remote.is_dir)
     (mount.remote / "f").write_text("content\n")
     (mount.remote / "d").mkdir()
     (mount.remote / "d/g").write_text("deep\n")

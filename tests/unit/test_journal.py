@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 import trio
 
 from f7tfs.cluster.model import Kind
+from f7tfs.vfs import standing
+from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.content import Content, ContentStore
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Journal, SetTime
-from f7tfs.vfs.nodes import Attributes, Directory, File
+from f7tfs.vfs.journal_schema import JournalError
+from f7tfs.vfs.nodes import Attributes, Directory, File, Sent, Standing, Version
 from f7tfs.vfs.tree import Tree, make_root
 
 
@@ -40,16 +46,26 @@ def a_file(path: Path) -> tuple[File, Content]:
     return node, ContentStore(path / "content", 10**9, 0).create(0, None)
 
 
+def a_change(path: Path, row: int = 1, kind: ChangeKind = ChangeKind.CONTENT) -> Change:
+    node, content = a_file(path)
+    content_or_none = content if kind is ChangeKind.CONTENT else None
+    return Change(row=row, kind=kind, node=node, path=node.path, content=content_or_none, state=State.OPEN)
+
+
 def test_a_change_is_there_after_the_daemon_died(tmp_path: Path) -> None:
     async def first(journal: Journal) -> None:
-        node, content = a_file(tmp_path)
-        change = await journal.begin(node, content)
-        change.state = "ready"
+        change = a_change(tmp_path)
+        await journal.add(change)
+        assert isinstance(change.node, File)
+        change.state = State.READY
+        change.node.standing = Standing(Version("raw", 7), (Sent(3, "digest"),))
         await journal.update(change)
 
     async def second(journal: Journal) -> None:
         (row,) = journal.load()
-        assert (row.path, row.mode, row.mtime_ns, row.state) == ("/home/user/d/f", 0o600, 55, "ready")
+        assert (row.kind, row.path, row.state) == ("content", "/home/user/d/f", "ready")
+        assert (row.node["mode"], row.node["mtime_ns"]) == (0o600, 55)
+        assert standing.load(row.standing) == Standing(Version("raw", 7), (Sent(3, "digest"),))
 
     in_journal(tmp_path / "j", first)
     in_journal(tmp_path / "j", second)
@@ -57,32 +73,84 @@ def test_a_change_is_there_after_the_daemon_died(tmp_path: Path) -> None:
 
 def test_a_finished_change_is_gone_and_its_time_kept(tmp_path: Path) -> None:
     async def work(journal: Journal) -> None:
-        node, content = a_file(tmp_path)
-        change = await journal.begin(node, content)
-        await journal.finish(change, SetTime(node.path, 3, None, 77))
+        change = a_change(tmp_path)
+        path = change.path
+        await journal.add(change)
+        await journal.finish(change, SetTime(path, 3, None, 77))
         assert journal.load() == []
         assert await journal.times_in("/home/user/d") == {"f": SetTime("/home/user/d/f", 3, None, 77)}
         assert await journal.times_in("/home/user") == {}
-        await journal.adopt_times([SetTime(node.path, 3, "raw", 77)])
+        await journal.adopt_times([SetTime(path, 3, "raw", 77)])
         assert (await journal.times_in("/home/user/d"))["f"].modified == "raw"
-        await journal.forget_times([node.path])
+        await journal.forget_times([path])
         assert await journal.times_in("/home/user/d") == {}
 
     in_journal(tmp_path / "j", work)
 
 
-def test_paths_follow_the_rename_of_a_directory(tmp_path: Path) -> None:
+def test_times_and_changes_follow_the_rename_of_a_directory_in_one_transaction(tmp_path: Path) -> None:
     async def work(journal: Journal) -> None:
-        node, content = a_file(tmp_path)
-        await journal.begin(node, content)
+        change = a_change(tmp_path)
+        await journal.add(change)
         for name in ("d/f", "d/g", "dd/h", "e/x"):
             await journal.set_time(SetTime(f"/home/user/{name}", 1, None, 1))
-        await journal.move("/home/user/d", "/home/user/e")
-        assert [row.path for row in journal.load()] == ["/home/user/e/f"]
+        rename = a_change(tmp_path, 2, ChangeKind.RENAME)
+        change.row, change.path = 3, "/home/user/e/f"
+        await journal.renamed("/home/user/d", "/home/user/e", [(1, change)], rename)
+        assert [(row.row, row.kind) for row in journal.load()] == [(2, "rename"), (3, "content")]
+        assert journal.load()[1].path == "/home/user/e/f"
         assert set(await journal.times_in("/home/user/e")) == {"f", "g"}
         assert set(await journal.times_in("/home/user/dd")) == {"h"}
 
     in_journal(tmp_path / "j", work)
+
+
+FIRST_FORM = """
+CREATE TABLE changes (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, path TEXT NOT NULL,
+ content TEXT NOT NULL, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, state TEXT NOT NULL, error TEXT,
+ created REAL NOT NULL);
+CREATE TABLE times (path TEXT PRIMARY KEY, size INTEGER, modified TEXT, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO changes VALUES (4, 'store', '/home/user/f', 'abc', 384, 55, 'failed', 'no quota', 1.0);
+INSERT INTO facts VALUES ('zone', 'UTC');
+PRAGMA user_version=1;
+"""
+
+
+def test_a_journal_of_the_first_form_is_brought_to_the_present_one(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "j")) as old:
+        old.executescript(FIRST_FORM)
+
+    async def work(journal: Journal) -> None:
+        (row,) = journal.load()
+        assert (row.row, row.kind, row.path, row.content, row.state) == (
+            4,
+            "content",
+            "/home/user/f",
+            "abc",
+            "failed",
+        )
+        assert row.node == {"kind": "-", "mode": 0o600, "mtime_ns": 55}
+        assert not standing.load(row.standing).known, "what it was to replace was not kept then"
+        assert journal.fact("zone") == "UTC"
+
+    in_journal(tmp_path / "j", work)
+    in_journal(tmp_path / "j", work)
+
+
+def test_a_journal_of_a_later_form_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "j")) as later:
+        later.executescript("CREATE TABLE changes (x); PRAGMA user_version=99;")
+    with pytest.raises(JournalError, match="newer f7tfs"):
+        Journal(tmp_path / "j")
+    with contextlib.closing(sqlite3.connect(tmp_path / "j")) as later:
+        assert later.execute("SELECT name FROM sqlite_master").fetchall() == [("changes",)]
+
+
+def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(b"no database at all, but long enough to be taken for one" * 100)
+    with pytest.raises(JournalError, match="cannot be read"):
+        Journal(tmp_path / "j")
 
 
 def test_facts_are_kept(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 import trio
 import trio.testing
 
+from f7tfs.cluster.errors import NotFound
 from f7tfs.mount import session as module
 from f7tfs.mount.ask import NoDaemon, ask, is_listening
 from f7tfs.mount.errors import MountError
@@ -46,6 +47,18 @@ class Double:
 
     async def refresh(self, path: str | None) -> None:
         self.refreshed.append(path)
+
+    def journal_entries(self) -> list[dict[str, object]]:
+        return [{"id": 7}]
+
+    async def journal_retry(self) -> int:
+        return self.changes
+
+    async def journal_export(self, row: int, target: str) -> None:
+        raise FileExistsError(f"{target} for {row}")
+
+    async def journal_drop(self, row: int) -> None:
+        raise NotFound(f"no change {row}")
 
 
 class Running:
@@ -319,3 +332,18 @@ def test_a_defect_in_a_command_does_not_end_the_mount(socket: Path) -> None:
 
 async def _fail(path: str | None) -> None:
     raise RuntimeError("a defect")
+
+
+def test_the_journal_is_asked_through_the_control_socket(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with running(tmp_path / "s", Double(2)) as session:
+            assert (await session.ask("journal", action="list"))["entries"] == [{"id": 7}]
+            assert await session.ask("journal", action="retry") == {"retried": 2}
+            with pytest.raises(MountError, match="no change 3"):
+                await session.ask("journal", action="drop", id=3)
+            with pytest.raises(MountError, match="/out for 3"):
+                await session.ask("journal", action="export", id=3, file="/out")
+            session.filesystem.send()
+            session.unmounted_outside.set()
+
+    trio.run(check)

@@ -1,0 +1,284 @@
+"""The changes of this mount in their order, in memory and in the journal, and who may make which one when."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+from collections.abc import Iterable, Iterator
+
+import trio
+
+from f7tfs.cluster.errors import ClusterError, Refused, Unauthorized, Unavailable
+from f7tfs.vfs.change import Change, ChangeKind, Order, State, is_at_or_below, meet
+from f7tfs.vfs.journal import Journal, SetTime
+from f7tfs.vfs.nodes import Directory, Node, Standing
+from f7tfs.vfs.reachability import Reachability
+
+logger = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 60.0
+
+
+class ChangeLog:
+    """By journal row, in order. What is done at once, without the journal, claims its places here meanwhile."""
+
+    def __init__(self, journal: Journal, reachability: Reachability, first_row: int) -> None:
+        self.journal = journal
+        self._reachability = reachability
+        self._last_row = first_row
+        self._claims: list[tuple[str, ...]] = []
+        self.changes: dict[int, Change] = {}
+        self._news = trio.Event()
+
+    # -- news ------------------------------------------------------------------------------------
+
+    def news(self) -> trio.Event:
+        """Set at the next change of anything in here."""
+        return self._news
+
+    def tell(self) -> None:
+        """Wake everybody who waits for news."""
+        self._news.set()
+        self._news = trio.Event()
+
+    # -- coming and going ------------------------------------------------------------------------
+
+    def register(
+        self,
+        kind: ChangeKind,
+        node: Node,
+        path: str,
+        *,
+        new_path: str = "",
+        standing: Standing | None = None,
+        new_standing: Standing | None = None,
+        state: State = State.READY,
+        dentries: tuple[tuple[Directory, str], ...] = (),
+    ) -> Change:
+        """A new change, the last in order. It is not in the journal yet: `keep` it."""
+        change = Change(
+            row=self._next_row(),
+            kind=kind,
+            node=node,
+            path=path,
+            new_path=new_path,
+            standing=standing or Standing(known=False),
+            new_standing=new_standing or Standing(known=False),
+            state=state,
+            dentries=dentries,
+            made=trio.current_time(),
+        )
+        for directory, name in dentries:
+            directory.flux[name] += 1
+        self.changes[change.row] = change
+        return change
+
+    def _next_row(self) -> int:
+        self._last_row += 1
+        return self._last_row
+
+    async def keep(self, change: Change) -> None:
+        """Put a registered change into the journal."""
+        await self.journal.add(change)
+        self.tell()
+
+    def take_out(self, change: Change) -> None:
+        """It waits no longer; the journal is told by `finish`. A listing asked for before is not believed."""
+        if self.changes.pop(change.row, None) is None:
+            return
+        for directory, name in change.dentries:
+            _release(directory, name, trio.current_time())
+        self.tell()
+
+    async def finish(self, change: Change, set_time: SetTime | None = None) -> None:
+        """The cluster has it, or it is given up."""
+        self.take_out(change)
+        await self.journal.finish(change, set_time)
+
+    def of(self, node: Node) -> list[Change]:
+        """The changes of one node."""
+        return [change for change in self.changes.values() if change.node is node]
+
+    def meeting(self, paths: Iterable[str]) -> list[Change]:
+        """Every change that concerns a place at, above or below one of these."""
+        paths = tuple(paths)
+        return [change for change in self.changes.values() if meet(change.paths, paths)]
+
+    def below(self, directory: str) -> list[Change]:
+        """Every change that concerns a place below a directory, by its path there."""
+        return [
+            change
+            for change in self.changes.values()
+            if any(path != directory and is_at_or_below(path, directory) for path in change.paths)
+        ]
+
+    def put_last(self, changes: Iterable[Change], old: str, new: str) -> list[tuple[int, Change]]:
+        """Move changes behind all others, below `new` instead of `old`. Returns each with the row it had."""
+        moved = []
+        for change in changes:
+            before = change.row
+            del self.changes[before]
+            change.row = self._next_row()
+            change.path = _replaced(change.path, old, new)
+            change.new_path = _replaced(change.new_path, old, new)
+            self.changes[change.row] = change
+            moved.append((before, change))
+        return moved
+
+    def move_mark(self, change: Change, dentry: tuple[Directory, str]) -> None:
+        """What makes or changes a node concerns its new name from now on."""
+        if not change.dentries:
+            return
+        for directory, name in change.dentries:
+            _release(directory, name, trio.current_time())
+        change.dentries = (dentry,)
+        dentry[0].flux[dentry[1]] += 1
+
+    # -- order -----------------------------------------------------------------------------------
+
+    def in_the_way(self, change: Change) -> Change | None:
+        """The first earlier change that has to be made before this one."""
+        for other in self.changes.values():
+            if other is change:
+                return None
+            if other.blocks and meet(other.paths, change.paths):
+                return other
+        return None
+
+    def may_go(self, change: Change) -> bool:
+        """Whether nothing has to be made, and nothing is being done, before it."""
+        return not self.claimed(change.paths) and self.in_the_way(change) is None
+
+    def claimed(self, paths: tuple[str, ...]) -> bool:
+        """Whether something is being done at, above or below these places, past the journal."""
+        return any(meet(claimed, paths) for claimed in self._claims)
+
+    async def turn(self, change: Change) -> None:
+        """Wait until it may be made. Raises the error of a failed change that is in its way."""
+        while not self.may_go(change):
+            blocker = self.in_the_way(change)
+            if blocker is not None and blocker.state is State.FAILED and blocker.error is not None:
+                raise blocker.error
+            if blocker is not None:
+                self.hurry([blocker])
+            await self._news.wait()
+
+    @contextlib.contextmanager
+    def claim(self, paths: tuple[str, ...]) -> Iterator[None]:
+        """Nothing else is made at, above or below these places for the time of the block."""
+        self._claims.append(paths)
+        try:
+            yield
+        finally:
+            self._claims.remove(paths)
+            self.tell()
+
+    def ready(self, limit: int) -> list[Change]:
+        """The changes that may be made now, at most `limit`."""
+        found: list[Change] = []
+        order, now = Order(), trio.current_time()
+        for claimed in self._claims:
+            order.note(claimed)
+        for change in self.changes.values():
+            if len(found) >= limit:
+                break
+            free = order.free(change.paths)
+            if change.blocks:
+                order.note(change.paths)
+            if free and change.state is State.READY and not change.sending and change.not_before <= now:
+                found.append(change)
+        return found
+
+    def stuck(self) -> set[int]:
+        """The rows of changes that failed or are still being written, and of those that wait for them."""
+        changes = self.changes.values()
+        if not any(change.state is State.FAILED or change.being_written for change in changes):
+            return set()
+        order, stuck = Order(), set()
+        for change in changes:
+            ends = change.state is State.FAILED or change.being_written
+            if ends or not order.free(change.paths):
+                stuck.add(change.row)
+                if change.blocks:
+                    order.note(change.paths)
+        return stuck
+
+    def next_due(self) -> float:
+        """Monotonic time at which the next pause ends."""
+        now = trio.current_time()
+        waiting = (c.not_before for c in self.changes.values() if c.state is State.READY and not c.sending)
+        return min((when for when in waiting if when > now), default=float("inf"))
+
+    def hurry(self, changes: Iterable[Change]) -> None:
+        """Do not wait for a temporary's rename any longer; the pause after a failure stays."""
+        now = trio.current_time()
+        hurried = [change for change in changes if change.attempts == 0 and change.not_before > now]
+        for change in hurried:
+            change.not_before = now
+        if hurried:
+            self.tell()
+
+    def resume(self) -> None:
+        """The cluster is back: what waits out a pause need not."""
+        for change in self.changes.values():
+            if change.attempts and change.state is State.READY:
+                change.not_before = trio.current_time()
+        self.tell()
+
+    # -- what comes of an attempt ----------------------------------------------------------------
+
+    async def note(self, change: Change, error: ClusterError) -> None:
+        """It could not be made, now or for good."""
+        if is_final(error):
+            await self._fail(change, error)
+        else:
+            self.put_off(change, error)
+
+    async def _fail(self, change: Change, error: ClusterError) -> None:
+        if change.row not in self.changes:
+            return
+        change.state, change.error, change.tried = State.FAILED, error, trio.current_time()
+        logger.error("%s could not be sent, and is kept here: %s", describe(change), error)
+        await self.journal.update(change)
+        self.tell()
+
+    def put_off(self, change: Change, error: ClusterError) -> None:
+        """It may work later: try again after a pause."""
+        change.attempts += 1
+        change.error, change.tried = error, trio.current_time()
+        if isinstance(error, Unavailable):
+            self._reachability.lost(error)
+        pause = min(LONGEST_PAUSE, 2.0**change.attempts) * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter
+        change.not_before = trio.current_time() + pause
+        logger.warning("%s is not on the cluster yet, next try in %.0f s: %s", describe(change), pause, error)
+        self.tell()
+
+
+def _replaced(path: str, old: str, new: str) -> str:
+    return new + path[len(old) :] if path and is_at_or_below(path, old) else path
+
+
+def describe(change: Change) -> str:
+    """For a person: `rename /a to /b`; of a content its place alone."""
+    if change.kind is ChangeKind.CONTENT:
+        return change.path
+    return f"{change.kind.value} {change.path}" + (f" to {change.new_path}" if change.new_path else "")
+
+
+def is_final(error: ClusterError) -> bool:
+    """Whether sending the same again would be refused again. Credentials are renewed while a mount lives."""
+    return isinstance(error, Refused) and not isinstance(error, Unauthorized)
+
+
+def _release(directory: Directory, name: str, now: float) -> None:
+    """A change that concerned this name waits no longer."""
+    directory.flux[name] -= 1
+    if directory.flux[name] <= 0:
+        del directory.flux[name]
+    child = directory.children.get(name)
+    if child is not None:
+        child.touched = now
+    else:
+        directory.removed[name] = now
+    directory.version = None

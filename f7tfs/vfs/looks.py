@@ -1,0 +1,130 @@
+"""What stands at a place on the cluster now, before something of ours replaces or removes it.
+
+One listing answers for all places of a directory for a while, but for those that were changed from here since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cachetools
+import trio
+
+from f7tfs.cluster.errors import NotADirectory, NotFound, Refused, TimedOut, Unauthorized
+from f7tfs.cluster.model import Entry, Kind
+from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.content import Content
+from f7tfs.vfs.nodes import Sent, Standing, Version
+from f7tfs.vfs.singleflight import SingleFlight
+from f7tfs.vfs.standing import Verdict, judge
+
+DIRECTORIES = 64
+
+
+@dataclass(eq=False, slots=True)
+class _Look:
+    asked: float
+    entries: dict[str, Entry]
+    outdated: set[str] = field(default_factory=set)
+    """Names changed from here since."""
+
+
+class Looks:
+    """`seconds`: how long a listing is believed."""
+
+    def __init__(self, cluster: Cluster, seconds: float) -> None:
+        self._cluster = cluster
+        self._seconds = seconds
+        self._looks: cachetools.LRUCache[str, _Look] = cachetools.LRUCache(DIRECTORIES)
+        self._flights: SingleFlight[str, _Look] = SingleFlight()
+
+    def outdate(self, path: str) -> None:
+        """It was changed from here, or is about to be."""
+        directory, _, name = path.rpartition("/")
+        if (look := self._looks.get(directory or "/")) is not None:
+            look.outdated.add(name)
+
+    async def at(self, path: str, since: float = float("-inf")) -> Entry | None:
+        """What is at `path`, as of after `since` (monotonic); None if nothing is."""
+        directory, _, name = path.rpartition("/")
+        directory = directory or "/"
+        look = self._looks.get(directory)
+        earliest = max(since, trio.current_time() - self._seconds)
+        try:
+            if look is None or look.asked < earliest or name in look.outdated:
+                look = await self._flights.run(directory, lambda: self._list(directory))
+            if look.asked >= earliest and name not in look.outdated:
+                return look.entries.get(name)
+            return await self._alone(path, name)
+        except (NotFound, NotADirectory):
+            return None
+        except Refused as error:
+            if isinstance(error, Unauthorized):
+                raise
+            return await self._alone(path, name)
+
+    async def _list(self, directory: str) -> _Look:
+        asked = trio.current_time()
+        entries = await self._cluster.list_directory(directory)
+        look = self._looks[directory] = _Look(asked, {entry.name: entry for entry in entries})
+        return look
+
+    async def _alone(self, path: str, name: str) -> Entry | None:
+        """Where the directory cannot be listed, or is being changed all the time."""
+        try:
+            stat = await self._cluster.stat(path)
+        except (NotFound, NotADirectory):
+            return None
+        modified = f"stat {stat.ino} {stat.mtime} {stat.ctime}"
+        return Entry(name, stat.kind, stat.mode, str(stat.uid), str(stat.gid), stat.size, modified)
+
+    async def recognise(self, path: str, found: Entry | None, standing: Standing) -> Sent | bool:
+        """Whether nobody else changed a file's place (see `judge`), and which of our contents is there if one is.
+
+        One call more where only the checksum tells.
+        """
+        if found is None or not standing.known:
+            return True
+        if found.kind is not Kind.FILE:
+            return False
+        match judge(self._comparable(found, standing), standing):
+            case Verdict.EXPECTED:
+                return True
+            case Verdict.ANOTHERS:
+                return False
+        return await self._sent_there(path, found, standing.sent) or False
+
+    async def is_beginning(self, path: str, found: Entry, content: Content) -> bool:
+        """Whether a file holds the beginning of a content that is here: an upload was cut off, by a quota perhaps.
+
+        Nothing is lost where that is replaced by the whole.
+        """
+        if found.kind is not Kind.FILE or found.size > min(content.size, self._cluster.limits.direct_read):
+            return False
+        data = await self._cluster.read_direct(path)
+        return await trio.to_thread.run_sync(_begins, content.path, data)
+
+    def _comparable(self, found: Entry, standing: Standing) -> Version:
+        """The version of an entry; where one came by `stat` and one by a listing, only the sizes are compared."""
+        version = standing.version
+        if version is not None and version.modified.startswith("stat ") != found.modified.startswith("stat "):
+            return Version(version.modified, found.size)
+        return Version(found.modified, found.size)
+
+    async def _sent_there(self, path: str, found: Entry, sent: tuple[Sent, ...]) -> Sent | None:
+        """Which of the contents that were sent is the one that is there."""
+        alike = [each for each in sent if each.size == found.size]
+        if not alike:
+            return None
+        try:
+            digest = await self._cluster.checksum(path)
+        except TimedOut:
+            # Too large for the time that a command has there: its size has to do.
+            return alike[-1]
+        return next((each for each in alike if each.digest == digest), None)
+
+
+def _begins(path: Path, data: bytes) -> bool:
+    with path.open("rb") as content:
+        return content.read(len(data)) == data

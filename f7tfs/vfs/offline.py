@@ -1,0 +1,79 @@
+"""The journal of what is not mounted now: looked at and cleared up without a cluster. Blocking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from f7tfs.cluster.errors import NotFound, Refused
+from f7tfs.vfs.change import meet
+from f7tfs.vfs.journal import Journal, Row
+from f7tfs.vfs.keeper import copy_new
+
+JOURNAL = "journal.sqlite"
+CONTENT = "content"
+
+
+class OfflineJournal:
+    """`state`: the state directory of a mount, whose lock the caller holds. Close it."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._journal = Journal(state / JOURNAL)
+
+    def close(self) -> None:
+        """Afterwards a mount may have it."""
+        self._journal.close()
+
+    def entries(self) -> list[dict[str, object]]:
+        """The same as `JournalKeeper.entries`."""
+        return [
+            {
+                "id": row.row,
+                "kind": row.kind,
+                "path": row.path,
+                "new_path": row.new_path,
+                "bytes": self._size(row),
+                "state": row.state,
+                "error": row.error,
+                "since": row.created,
+            }
+            for row in self._journal.load()
+        ]
+
+    def _size(self, row: Row) -> int:
+        if not row.content:
+            return 0
+        try:
+            return self._content(row).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _content(self, row: Row) -> Path:
+        return self._state / CONTENT / row.content
+
+    def _row(self, number: int) -> Row:
+        for row in self._journal.load():
+            if row.row == number:
+                return row
+        raise NotFound(f"no change {number} is in the journal")
+
+    def export(self, number: int, target: Path) -> None:
+        """Copy a content to a local file, which must not exist. Raises NotFound or OSError."""
+        row = self._row(number)
+        if not row.content:
+            raise NotFound(f"change {number} has no content")
+        copy_new(self._content(row), target)
+
+    def drop(self, number: int) -> None:
+        """Give a change up. Raises Refused where others wait for it."""
+        row = self._row(number)
+        for later in self._journal.load():
+            if later.row > number and meet(_paths(later), _paths(row)):
+                raise Refused(f"change {later.row} ({later.kind} {later.path}) comes after it: drop that one first")
+        self._journal.drop_row(number)
+        if row.content:
+            self._content(row).unlink(missing_ok=True)
+
+
+def _paths(row: Row) -> tuple[str, ...]:
+    return (row.path, row.new_path) if row.new_path else (row.path,)

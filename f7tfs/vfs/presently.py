@@ -1,0 +1,116 @@
+"""Whether a change of names or attributes is made while its caller waits, or goes into the journal.
+
+`sync` makes all of them at once, `async` none. `auto` makes those that nothing in the journal stands in the way of,
+while the cluster answers; where it does not, or the answer is lost, the change is journaled and its caller goes on.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Collection
+
+import trio
+
+from f7tfs.cluster.errors import ClusterError, TimedOut, Unavailable
+from f7tfs.vfs.change import Change, State, meet
+from f7tfs.vfs.changelog import ChangeLog, is_final
+from f7tfs.vfs.looks import Looks
+from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.reachability import Reachability
+from f7tfs.vfs.uploads import CLOSE_SHARE
+
+Step = Callable[[], Awaitable[object]]
+Ignored = Callable[[Change], bool]
+
+
+class Attempt(enum.Enum):
+    """What came of trying."""
+
+    MADE = "the cluster has it"
+    NONE = "it was not tried"
+    UNCERTAIN = "it was tried, and may have been made"
+
+
+class Presently:
+    """Makes changes at once, where that is to be."""
+
+    def __init__(self, log: ChangeLog, reachability: Reachability, looks: Looks, options: VfsOptions) -> None:
+        self._log = log
+        self._reachability = reachability
+        self._looks = looks
+        self._options = options
+
+    @property
+    def expected(self) -> bool:
+        """Whether there will be an attempt at all."""
+        if self._options.write_mode == "auto":
+            # While the cluster is away, one change now and then finds out whether it is back.
+            return self._reachability.since is None or not self._reachability.paused
+        return self._options.write_mode == "sync"
+
+    async def make(self, paths: Collection[str], call: Step, effect: Step, ignored: Ignored) -> Attempt:
+        """Run `call` on the cluster and then `effect` here, while nothing else is done at these places.
+
+        `ignored`: changes in the journal that do not stand in the way. Raises what is final, and in `sync` mode
+        everything that keeps the change from being made.
+        """
+        if not self.expected:
+            return Attempt.NONE
+        paths = tuple(paths)
+        attempt = Attempt.NONE
+        try:
+            with trio.fail_after(self._options.deadline * CLOSE_SHARE):
+                if not await self._settled(paths, ignored):
+                    if self._options.write_mode == "sync":
+                        raise Unavailable(f"{paths[0]}: earlier changes could not be made yet; see f7tfs status")
+                    return Attempt.NONE
+        except trio.TooSlowError:
+            return Attempt.NONE
+        # No await since the look at what is in the way.
+        with self._log.claim(paths):
+            try:
+                with trio.fail_after(self._patience):
+                    await call()
+            except trio.TooSlowError:
+                attempt = self._lost(TimedOut("the cluster did not answer in time"))
+            except ClusterError as error:
+                if is_final(error):
+                    raise
+                attempt = self._lost(error)
+            else:
+                self._reachability.found()
+                await effect()
+                attempt = Attempt.MADE
+            finally:
+                for path in paths:
+                    self._looks.outdate(path)
+        return attempt
+
+    @property
+    def _patience(self) -> float:
+        away = self._reachability.since is not None and self._options.write_mode != "sync"
+        return self._reachability.patience if away else self._options.deadline * CLOSE_SHARE
+
+    def _lost(self, error: ClusterError) -> Attempt:
+        if isinstance(error, Unavailable):
+            self._reachability.lost(error)
+        if self._options.write_mode == "sync":
+            raise error
+        return Attempt.UNCERTAIN
+
+    async def _settled(self, paths: tuple[str, ...], ignored: Ignored) -> bool:
+        """Wait for what is under way at these places. False if something there has to wait itself."""
+        while True:
+            news = self._log.news()
+            waiting = [c for c in self._log.changes.values() if meet(c.paths, paths) and not ignored(c)]
+            if not waiting and not self._log.claimed(paths):
+                return True
+            if any(change.state is not State.READY or change.attempts for change in waiting):
+                return False
+            self._log.hurry(waiting)
+            await news.wait()
+
+
+def nothing_ignored(_change: Change) -> bool:
+    """Whatever is at the same place stands in the way."""
+    return False

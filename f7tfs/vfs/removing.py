@@ -1,0 +1,126 @@
+"""unlink and rmdir."""
+
+from __future__ import annotations
+
+import contextlib
+
+import trio
+
+from f7tfs.cluster.errors import DirectoryNotEmpty, IsADirectory, NotADirectory, NotFound
+from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.change import Change, ChangeKind
+from f7tfs.vfs.changelog import ChangeLog
+from f7tfs.vfs.metadata import Metadata
+from f7tfs.vfs.names import locked
+from f7tfs.vfs.nodes import Directory, File, Node, Standing
+from f7tfs.vfs.presently import Attempt, Presently
+from f7tfs.vfs.reader import Reader
+from f7tfs.vfs.standing import in_doubt, standing_of
+from f7tfs.vfs.uploads import Uploads
+
+
+class Removing:
+    """Neither reaches what it must not, though the API's removal is recursive. What never travelled is forgotten."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        log: ChangeLog,
+        metadata: Metadata,
+        cache: ContentCache,
+        reader: Reader,
+        uploads: Uploads,
+        presently: Presently,
+    ) -> None:
+        self._cluster = cluster
+        self._log = log
+        self._metadata = metadata
+        self._cache = cache
+        self._reader = reader
+        self._uploads = uploads
+        self._presently = presently
+
+    async def unlink(self, parent: Directory, name: str) -> None:
+        """Never reaches a directory."""
+        node = await self._metadata.lookup(parent, name)
+        if isinstance(node, Directory):
+            raise IsADirectory(node.path)
+        if isinstance(node, File) and node.handles and node.on_cluster and node.change is None:
+            # Who has it open goes on reading it.
+            await self._reader.complete(node)
+        if await self._unlink_now(node) is not Attempt.MADE:
+            await self.journal(node)
+
+    async def _unlink_now(self, node: Node) -> Attempt:
+        if not self._presently.expected or not self._may_be_there(node):
+            return Attempt.NONE
+        async with locked(node):
+            if in_doubt(node):
+                return Attempt.NONE
+            return await self._remove_now(node)
+
+    async def rmdir(self, parent: Directory, name: str) -> None:
+        """Never reaches a directory with entries: where the listing is not fresh, the cluster is asked first."""
+        node = await self._metadata.lookup(parent, name)
+        if not isinstance(node, Directory):
+            raise NotADirectory(node.path)
+        await self._metadata.ensure_listed(node)
+        if node.children:
+            raise DirectoryNotEmpty(node.path)
+        if not self._may_be_there(node) or await self._remove_now(node) is not Attempt.MADE:
+            await self.journal(node)
+
+    def _may_be_there(self, node: Node) -> bool:
+        """Whether the cluster has something at its place, or may have."""
+        return node.on_cluster or any(change.uncertain for change in self._log.of(node))
+
+    async def _remove_now(self, node: Node) -> Attempt:
+        """The caller holds the lock of a file."""
+
+        async def call() -> None:
+            # Gone already: the name is free, which is what was asked for.
+            with contextlib.suppress(NotFound):
+                await self._cluster.remove(node.path)
+
+        async def effect() -> None:
+            await self._removed(node)
+
+        return await self._presently.make([node.path], call, effect, lambda change: self._falls_with(change, node))
+
+    def _falls_with(self, change: Change, node: Node) -> bool:
+        """Whether a change need not be made once its node is removed."""
+        return change.node is node and change.kind in FALLING and not change.in_flight
+
+    async def _removed(self, node: Node) -> None:
+        """Forget it here, with all that need not be made any more. No await before the tree has changed."""
+        path, parent = node.path, node.parent
+        self._metadata.tree.detach(node, trio.current_time())
+        if parent is not None:
+            parent.entries_changed()
+            if isinstance(node, File) and node.change is not None and node.standing.sent:
+                parent.remains[node.name] = node.standing.sent
+        for change in self._log.of(node):
+            if self._falls_with(change, node) and change.kind is not ChangeKind.CONTENT:
+                await self._log.finish(change)
+        if isinstance(node, File):
+            await self._uploads.abandon(node)
+            self._cache.idle(node)
+        if node.written_here:
+            await self._log.journal.forget_times([path])
+
+    async def journal(self, node: Node) -> None:
+        """Remove it here; on the cluster it follows, if it may be there at all."""
+        parent = node.parent
+        if parent is None:  # pragma: no cover -- the root is not removed
+            raise IsADirectory(node.path)
+        if self._may_be_there(node):
+            kind = ChangeKind.RMDIR if isinstance(node, Directory) else ChangeKind.UNLINK
+            standing = standing_of(node) if isinstance(node, File) else Standing(known=False)
+            change = self._log.register(kind, node, node.path, standing=standing, dentries=((parent, node.name),))
+            # Before what need not be made is forgotten: a crash in between must not bring it back.
+            await self._log.keep(change)
+        await self._removed(node)
+
+
+FALLING = frozenset({ChangeKind.CONTENT, ChangeKind.CHMOD, ChangeKind.MKDIR, ChangeKind.SYMLINK})

@@ -1,0 +1,67 @@
+"""Renames on the cluster what is there, by the planned route."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from f7tfs.cluster.model import Kind
+from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.nodes import File, Node, Sent, Standing
+from f7tfs.vfs.reader import Reader
+from f7tfs.vfs.routes import RenameRoute, plan_rename
+from f7tfs.vfs.sender import Sender, digest_of
+
+BeforeSending = Callable[[Sent], Awaitable[None]]
+
+
+async def _nobody(_sent: Sent) -> None:
+    """Nobody wants to know."""
+
+
+class Renamer:
+    """Knows nothing of the journal and of names here."""
+
+    def __init__(self, cluster: Cluster, sender: Sender, reader: Reader, cache: ContentCache) -> None:
+        self._cluster = cluster
+        self._sender = sender
+        self._reader = reader
+        self._cache = cache
+
+    async def rename(
+        self, node: Node, old: str, new: str, remote_mode: int | None, before_sending: BeforeSending = _nobody
+    ) -> bool:
+        """Bring `node` from `old` to `new`, over a file with `remote_mode` if there is one. Its lock is held.
+
+        False: it is only gone from `old`, since a content waits that will be sent to `new` anyway.
+        """
+        route = plan_rename(node.kind, node.attributes.size, self._cluster.limits, self._cluster.features)
+        if route is RenameRoute.REWRITE and isinstance(node, File) and await self._may_rewrite(old):
+            return await self._rewrite(node, old, new, remote_mode, before_sending)
+        await self._cluster.rename(old, new)
+        return True
+
+    async def _may_rewrite(self, path: str) -> bool:
+        """Writing it anew would part it from its other hard links."""
+        stat = await self._cluster.stat(path)
+        return stat.nlink == 1 and stat.kind is Kind.FILE
+
+    async def _rewrite(
+        self, node: File, old: str, new: str, remote_mode: int | None, before_sending: BeforeSending
+    ) -> bool:
+        """Write the content under the new name, and only then remove the old one."""
+        moves = node.change is None
+        if moves:
+            await self._reader.complete(node)
+            content = self._cache.content(node)
+            content.frozen = True
+            try:
+                sent = await digest_of(content)
+                await before_sending(sent)
+                await self._sender.put(new, content, node.attributes, remote_mode)
+            finally:
+                content.frozen = False
+            content.base, node.version, node.standing = None, None, Standing(sent=(sent,))
+            node.written_here, node.remote_mode = True, node.attributes.mode
+        await self._cluster.remove(old)
+        return moves

@@ -1,0 +1,245 @@
+"""rename: of what is on the cluster, and of what is still in the journal."""
+
+from __future__ import annotations
+
+import trio
+
+from f7tfs.cluster.errors import (
+    AlreadyExists,
+    ClusterError,
+    DirectoryNotEmpty,
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+    Uncertain,
+    Unsupported,
+)
+from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.change import Change, ChangeKind, State, is_at_or_below
+from f7tfs.vfs.changelog import ChangeLog
+from f7tfs.vfs.journal import SetTime
+from f7tfs.vfs.metadata import Metadata
+from f7tfs.vfs.names import join, locked
+from f7tfs.vfs.nodes import Directory, File, Node, Standing
+from f7tfs.vfs.presently import Attempt, Presently
+from f7tfs.vfs.removing import Removing
+from f7tfs.vfs.renamer import Renamer
+from f7tfs.vfs.standing import in_doubt, standing_of
+from f7tfs.vfs.uploads import Uploads
+
+RENAME_NOREPLACE = 1
+
+
+class Renaming:
+    """What the cluster has is renamed there, at once or later; what it has not gets its name here, for nothing."""
+
+    def __init__(
+        self,
+        log: ChangeLog,
+        metadata: Metadata,
+        cache: ContentCache,
+        uploads: Uploads,
+        removing: Removing,
+        renamer: Renamer,
+        presently: Presently,
+    ) -> None:
+        self._log = log
+        self._metadata = metadata
+        self._cache = cache
+        self._uploads = uploads
+        self._removing = removing
+        self._renamer = renamer
+        self._presently = presently
+
+    async def rename(self, parent: Directory, name: str, new_parent: Directory, new_name: str, flags: int) -> None:
+        """As rename(2); of the flags only RENAME_NOREPLACE."""
+        if flags & ~RENAME_NOREPLACE:
+            raise Unsupported("the API cannot exchange two names")
+        node = await self._metadata.lookup(parent, name)
+        target = await self._target(new_parent, new_name)
+        if target is node:
+            return
+        if target is not None:
+            if flags & RENAME_NOREPLACE:
+                raise AlreadyExists(target.path)
+            await self._check_replaceable(node, target)
+        if isinstance(target, Directory):
+            await self._removing.rmdir(new_parent, new_name)
+            target = None
+        elif target is not None and not isinstance(target, File):
+            # What is sent to a symlink's place would be written through it.
+            await self._removing.unlink(new_parent, new_name)
+            target = None
+        attempt = await self._rename_now(node, new_parent, new_name, target)
+        if attempt is not Attempt.MADE:
+            await self._journal(node, new_parent, new_name, target, tried=attempt is Attempt.UNCERTAIN)
+        if isinstance(node, File) and node.change is not None and node.change.state is State.READY:
+            await self._uploads.close(node)
+
+    async def _target(self, parent: Directory, name: str) -> Node | None:
+        try:
+            return await self._metadata.lookup(parent, name)
+        except NotFound:
+            return None
+
+    async def _check_replaceable(self, node: Node, target: Node) -> None:
+        if not isinstance(target, Directory):
+            if isinstance(node, Directory):
+                raise NotADirectory(target.path)
+            return
+        if not isinstance(node, Directory):
+            raise IsADirectory(target.path)
+        await self._metadata.ensure_listed(target)
+        if target.children:
+            raise DirectoryNotEmpty(target.path)
+
+    # -- at once ---------------------------------------------------------------------------------
+
+    async def _rename_now(self, node: Node, parent: Directory, name: str, target: File | None) -> Attempt:
+        """MADE: on the cluster, and here."""
+        if not self._presently.expected:
+            return Attempt.NONE
+        async with locked(node, target):
+            if in_doubt(node) or (target is not None and in_doubt(target)):
+                return Attempt.NONE
+            if node.on_cluster:
+                return await self._rename_sent(node, parent, name, target)
+            if isinstance(node, File) and node.change is not None and self._is_only_here(node):
+                return await self._send_as(node, node.change, parent, name, target)
+        return Attempt.NONE
+
+    async def _rename_sent(self, node: Node, parent: Directory, name: str, target: File | None) -> Attempt:
+        old, new, moved = node.path, join(parent, name), True
+
+        async def call() -> None:
+            nonlocal moved
+            moved = await self._renamer.rename(node, old, new, target.remote_mode if target else None)
+
+        async def effect() -> None:
+            if not moved and isinstance(node, File):
+                _stand_in_for(node, target)
+            await self._move(node, parent, name, target)
+            if moved and isinstance(node, File) and node.version is None and node.change is None:
+                set_time = SetTime(new, node.attributes.size, None, node.attributes.mtime_ns)
+                await self._log.journal.set_time(set_time)
+
+        return await self._presently.make(
+            [old, new], call, effect, lambda change: _comes_along(change, old) or _falls_with(change, target)
+        )
+
+    async def _send_as(
+        self, node: File, change: Change, parent: Directory, name: str, target: File | None
+    ) -> Attempt:
+        """It exists only here: it is sent under its new name.
+
+        What stands there is given up only when the cluster has the new content, or cannot be reached.
+        """
+        old, new, before = node.path, join(parent, name), node.standing
+        if change.state is not State.READY or not self._uploads.wants_to_go(change, name):
+            return Attempt.NONE
+
+        async def call() -> None:
+            _stand_in_for(node, target)
+            await self._uploads.transfer(change, new, node.remote_mode)
+
+        async def effect() -> None:
+            await self._move(node, parent, name, target)
+            await self._uploads.finished(change, new)
+
+        try:
+            attempt = await self._presently.make(
+                [old, new], call, effect, lambda other: other is change or _falls_with(other, target)
+            )
+        except ClusterError:
+            node.standing, node.on_cluster, node.remote_mode = before, False, None
+            raise
+        if attempt is Attempt.UNCERTAIN:
+            await self._move(node, parent, name, target)
+            self._log.put_off(change, Uncertain("the answer to its upload was lost"))
+            return Attempt.MADE
+        return attempt
+
+    # -- in the journal --------------------------------------------------------------------------
+
+    async def _journal(self, node: Node, parent: Directory, name: str, target: File | None, *, tried: bool) -> None:
+        if not node.on_cluster and self._is_only_here(node):
+            if isinstance(node, File):
+                _stand_in_for(node, target)
+            elif target is not None:
+                await self._removing.journal(target)
+                target = None
+            await self._move(node, parent, name, target)
+            return
+        old, new, was = node.path, join(parent, name), (node.parent or parent, node.name)
+        change = self._log.register(
+            ChangeKind.RENAME,
+            node,
+            old,
+            new_path=new,
+            standing=standing_of(node) if isinstance(node, File) else None,
+            new_standing=Standing() if target is None else standing_of(target),
+            dentries=(was, (parent, name)),
+        )
+        change.attempts = int(tried)
+        node.moved = node.moved or was
+        below = [c for c in self._at_or_below(old) if c.node is not node and c is not change and not c.in_flight]
+        if all(_comes_along(c, old) for c in below):
+            await self._move(node, parent, name, target, below, change)
+        else:
+            await self._move(node, parent, name, target, [], change)
+
+    def _is_only_here(self, node: Node) -> bool:
+        """Whether the cluster has nothing of it, for certain, and all that waits can wait under another name."""
+        changes = self._at_or_below(node.path)
+        own = any(change.node is node for change in changes)
+        return own and all(_comes_along(c, node.path) and not c.uncertain for c in changes)
+
+    def _at_or_below(self, path: str) -> list[Change]:
+        return [c for c in self._log.changes.values() if any(is_at_or_below(place, path) for place in c.paths)]
+
+    async def _move(
+        self,
+        node: Node,
+        parent: Directory,
+        name: str,
+        target: File | None,
+        along: list[Change] | None = None,
+        added: Change | None = None,
+    ) -> None:
+        """Rename here, in the tree and in the journal, with the changes `along` (None: all at and below it).
+
+        The caller has registered `added`. No await before the tree and the changes say the same.
+        """
+        old, old_parent, now = node.path, node.parent, trio.current_time()
+        if target is not None:
+            self._metadata.tree.detach(target, now)
+        self._metadata.tree.move(node, parent, name, now)
+        for directory in {parent.number: parent, (old_parent or parent).number: old_parent or parent}.values():
+            directory.entries_changed()
+        along = self._at_or_below(old) if along is None else along
+        for change in along:
+            if change.node is node:
+                self._log.move_mark(change, (parent, name))
+        moved = self._log.put_last(along, old, node.path)
+        await self._log.journal.renamed(old, node.path, moved, added)
+        self._log.tell()
+        if target is not None:
+            await self._uploads.abandon(target)
+            self._cache.idle(target)
+
+
+def _comes_along(change: Change, old: str) -> bool:
+    """Whether a change can be made as well after the rename of what it concerns: all of its places move."""
+    return not change.in_flight and all(is_at_or_below(place, old) for place in change.paths)
+
+
+def _falls_with(change: Change, target: File | None) -> bool:
+    """Whether a change need not be made once something else stands at its file's place."""
+    return target is not None and change.node is target and change.content is not None and not change.in_flight
+
+
+def _stand_in_for(node: File, target: File | None) -> None:
+    """What stands at the node's place on the cluster is what `target` was there."""
+    node.on_cluster = target is not None and target.on_cluster
+    node.remote_mode = None if target is None else target.remote_mode
+    node.standing = Standing() if target is None else standing_of(target)

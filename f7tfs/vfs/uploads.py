@@ -1,0 +1,307 @@
+"""Contents on their way to the cluster.
+
+A file's content lives as a change from its first dirty byte until the cluster has it:
+
+    open    being written; its row stands in the journal before the first byte
+    ready   closed; sent at once (`close` waits for a small file), or in the background
+    failed  the cluster refused it for good; kept and shown until the user removes or rewrites the file
+
+It is sent under the lock of its node, from a content that nobody may change meanwhile: whoever writes during an
+upload writes into a copy, which is a change of its own. What may be another's is looked at before it is replaced.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import trio
+
+from f7tfs.cluster.errors import ClusterError, TimedOut
+from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.change import Change, ChangeKind, State
+from f7tfs.vfs.changelog import ChangeLog, is_final
+from f7tfs.vfs.content import Content
+from f7tfs.vfs.journal import SetTime
+from f7tfs.vfs.looks import Looks
+from f7tfs.vfs.metadata import Metadata
+from f7tfs.vfs.names import conflict_name
+from f7tfs.vfs.nodes import File, Sent, Standing, Version
+from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.reachability import Reachability
+from f7tfs.vfs.routes import WriteRoute
+from f7tfs.vfs.sender import Sender, digest_of
+from f7tfs.vfs.standing import standing_of, with_sent
+from f7tfs.vfs.temporaries import is_temporary
+
+logger = logging.getLogger(__name__)
+
+# A close that waits for the cluster ends before the deadline of its request: what is journaled is no error.
+CLOSE_SHARE = 0.75
+
+
+class Uploads:
+    """The changes of contents, from `begin` to `finished`."""
+
+    def __init__(
+        self,
+        log: ChangeLog,
+        sender: Sender,
+        metadata: Metadata,
+        cache: ContentCache,
+        reachability: Reachability,
+        looks: Looks,
+        options: VfsOptions,
+    ) -> None:
+        self._log = log
+        self._sender = sender
+        self._metadata = metadata
+        self._cache = cache
+        self._reachability = reachability
+        self._looks = looks
+        self._options = options
+
+    # -- what the file operations ask for --------------------------------------------------------
+
+    async def begin(self, node: File, content: Content) -> Change:
+        """Note that a file is about to become dirty."""
+        if node.change is not None and node.change.content is content:
+            await self._reopen(node.change)
+            return node.change
+        content.dirty = True
+        standing = standing_of(node)
+        if node.change is None and content.base is not None:
+            standing = replace(standing, version=content.base)
+        node.standing = standing
+        node.change = change = self._log.register(ChangeKind.CONTENT, node, node.path, state=State.OPEN)
+        change.content = content
+        await self._log.keep(change)
+        return change
+
+    async def _reopen(self, change: Change) -> None:
+        if change.state is not State.OPEN:
+            change.state, change.error = State.OPEN, None
+            await self._log.journal.update(change)
+
+    async def close(self, node: File) -> None:
+        """What `flush` does: the content is whole; by write mode, size and name it goes now or soon.
+
+        Raises the cluster's refusal where this close waits for the cluster.
+        """
+        change = node.change
+        if change is None or change.state is State.FAILED or node.unlinked:
+            return
+        # Claimed before anybody is told, so that the background does not send it too.
+        foreground = not change.sending and self.goes_at_once(change, node.name)
+        change.sending = change.sending or foreground
+        try:
+            await self.make_ready(change)
+            if foreground:
+                await self._send_or_keep(change)
+        finally:
+            change.sending = change.sending and not foreground
+            self._log.tell()
+
+    async def make_ready(self, change: Change) -> None:
+        """It is whole; a temporary's gets some time to be renamed or removed."""
+        if change.state is not State.READY:
+            change.state = State.READY
+            delay = self._options.temporary_seconds if is_temporary(change.node.name) else 0.0
+            change.not_before = trio.current_time() + delay
+            await self._log.journal.update(change)
+        self._log.tell()
+
+    def goes_at_once(self, change: Change, name: str) -> bool:
+        """Whether who closes it under that name waits for the cluster."""
+        if self._options.write_mode == "sync":
+            return True
+        return self.wants_to_go(change, name) and self._log.may_go(change)
+
+    def wants_to_go(self, change: Change, name: str) -> bool:
+        """The same, where nothing in the journal is in the way."""
+        if self._options.write_mode != "auto" or change.content is None:
+            return self._options.write_mode == "sync"
+        if self._reachability.since is not None:
+            return False
+        return self._sender.route(change.content) is not WriteRoute.STAGED and not is_temporary(name)
+
+    async def _send_or_keep(self, change: Change) -> None:
+        """Send now; a refusal is the caller's, and anything that may pass leaves the change to the background."""
+        try:
+            with trio.fail_after(self._options.deadline * CLOSE_SHARE):
+                await self.send(change)
+        except ClusterError as error:
+            await self._log.note(change, error)
+            if is_final(error):
+                raise
+        except trio.TooSlowError:
+            self._log.put_off(change, TimedOut("the cluster did not answer in time"))
+
+    async def store(self, node: File) -> None:
+        """What `fsync` does: wait until the cluster has it. Raises ClusterError where it does not."""
+        change = node.change
+        if change is None:
+            return
+        if change.state is State.FAILED and change.error is not None:
+            raise change.error
+        mine, change.sending = not change.sending, True
+        try:
+            await self.make_ready(change)
+            await self.send(change, even_open=True)
+        except ClusterError as error:
+            await self._log.note(change, error)
+            raise
+        finally:
+            change.sending = change.sending and not mine
+            self._log.tell()
+
+    async def abandon(self, node: File) -> None:
+        """The file was removed: what was not sent need not be. The caller holds the node's lock."""
+        for change in self._log.of(node):
+            if change.kind is ChangeKind.CONTENT and not change.in_flight:
+                self._forget(change)
+                await self._log.finish(change)
+        if node.content is not None and node.change is None:
+            node.content.dirty = False
+
+    def _forget(self, change: Change) -> None:
+        node = change.node
+        self._log.take_out(change)
+        if not isinstance(node, File) or change.content is None:  # pragma: no cover -- a content's node is a file
+            return
+        if node.change is change:
+            node.change = None
+        if node.content is not change.content:
+            self._cache.store.discard(change.content)
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    async def send(self, change: Change, *, even_open: bool = False) -> None:
+        """Bring it to the cluster, after whatever has to be there before it. Raises ClusterError."""
+        node = _file(change)
+        while True:
+            # Not under the lock: what is in the way may need it.
+            await self._log.turn(change)
+            async with node.lock:
+                if change.row not in self._log.changes or (change.state is not State.READY and not even_open):
+                    return
+                if not self._log.may_go(change):
+                    continue
+                # No await since the look at what is in the way.
+                change.in_flight = True
+                try:
+                    await self._send(change, node)
+                finally:
+                    change.in_flight = False
+                    self._log.tell()
+                return
+
+    async def _send(self, change: Change, node: File) -> None:
+        path, there = await self._place(change, node)
+        before = node.standing
+        await self.transfer(change, path, node.remote_mode if path == change.path else None, there)
+        if path != change.path:
+            node.standing = before
+        self._reachability.found()
+        await self.finished(change, path)
+
+    async def transfer(self, change: Change, path: str, remote_mode: int | None, there: Sent | None = None) -> None:
+        """Write the content of a change to `path`, unless it is what was found `there`. The caller holds the lock.
+
+        When this returns, nothing has been awaited since the mode there was what is asked for.
+        """
+        node, content = _file(change), _content(change)
+        content.frozen = True
+        try:
+            # Put down first: if the answer is lost, it is told from another's doing by this.
+            sent = await digest_of(content)
+            node.standing = with_sent(node.standing, sent)
+            await self._log.journal.update(change)
+            self._looks.outdate(path)
+            mode = remote_mode if sent == there else None
+            if mode is None:
+                mode = await self._sender.put(path, content, node.attributes, remote_mode)
+            while mode != node.attributes.mode:
+                mode = node.attributes.mode
+                await self._sender.chmod(path, mode)
+            # All that was sent before has been replaced.
+            node.standing = Standing(sent=(sent,))
+        finally:
+            content.frozen = False
+
+    async def _place(self, change: Change, node: File) -> tuple[str, Sent | None]:
+        """Where the content goes: its own place, or beside it where someone changed the file meanwhile.
+
+        And which content of ours was found there, where it was looked at.
+        """
+        late = change.attempts > 0 or change.recovered or self._waited(change)
+        if not late and (_content(change).base is None or await self._seen_unchanged(change, node)):
+            return change.path, None
+        found = await self._looks.at(change.path, change.tried)
+        ours = await self._looks.recognise(change.path, found, node.standing)
+        if not ours and found is not None and node.standing.sent:
+            ours = await self._looks.is_beginning(change.path, found, _content(change))
+        if ours:
+            # Whatever it is, it may be replaced: by this attempt, or the next.
+            version = Version(found.modified, found.size) if found else None
+            node.standing = replace(node.standing, version=version)
+            node.remote_mode = found.mode if found else None
+            return change.path, ours if isinstance(ours, Sent) else None
+        path = conflict_name(change.path)
+        logger.warning("%s was changed on the cluster meanwhile; what was written here is in %s", change.path, path)
+        return path, None
+
+    def _waited(self, change: Change) -> bool:
+        return trio.current_time() - change.made > self._options.attribute_timeout
+
+    async def _seen_unchanged(self, change: Change, node: File) -> bool:
+        """By the listing that the metadata cache has, which is asked for again only where it is old."""
+        if node.parent is None or node.path != change.path:
+            return False
+        await self._metadata.ensure_listed(node.parent)
+        return not node.on_cluster or node.version in (None, node.standing.version)
+
+    # -- afterwards ------------------------------------------------------------------------------
+
+    async def finished(self, change: Change, path: str) -> None:
+        """The cluster has the content of a change, at `path`."""
+        node, content = _file(change), _content(change)
+        # No await before the node says so: a chmod in between would be lost.
+        current, in_place = node.content is content, path == change.path
+        if current:
+            content.dirty, content.base = False, None
+        self._forget(change)
+        if in_place:
+            node.on_cluster, node.version, node.written_here = True, None, True
+            node.remote_mode = node.attributes.mode
+        if node.parent is not None:
+            # Its time changed there through us: the next look is adopted.
+            node.parent.version = None
+        node.touched = trio.current_time()
+        self._looks.outdate(path)
+        where = node.path if in_place else path
+        await self._log.finish(change, SetTime(where, content.size, None, node.attributes.mtime_ns))
+        if current and not in_place:
+            self._settle_conflict(node)
+        self._cache.idle(node)
+
+    def _settle_conflict(self, node: File) -> None:
+        """What was written here lies beside; under the name itself stands what the cluster has."""
+        self._cache.drop(node)
+        if node.version is not None:
+            node.attributes.size = node.version.size
+        node.version, node.standing = None, Standing(known=False)
+        if node.parent is not None:
+            self._metadata.expire(node.parent)
+
+
+def _file(change: Change) -> File:
+    if not isinstance(change.node, File):  # pragma: no cover -- a content's node is a file
+        raise TypeError(change.node)
+    return change.node
+
+
+def _content(change: Change) -> Content:
+    if change.content is None:  # pragma: no cover -- only changes of contents come here
+        raise TypeError(change.kind)
+    return change.content
