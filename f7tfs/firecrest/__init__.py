@@ -13,14 +13,13 @@ from f7tfs.firecrest import v1, v2
 from f7tfs.firecrest.auth import Authorization, ClientCredentials, StaticToken, SyncAuthorization, TokenCommand
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.client_v2 import FirecrestV2
-from f7tfs.firecrest.credentials import ClientCredentialsAuth
+from f7tfs.firecrest.credentials import ClientCredentialsAuth, TokenCommandAuth
 from f7tfs.firecrest.device import DeviceFlow
 from f7tfs.firecrest.errors import (
     ClientsCredentialsException,
     ConnectionFailed,
     FirecrestException,
     HeaderException,
-    IngestFailed,
     NoJSONException,
     NotFound,
     RequestTimedOut,
@@ -66,7 +65,6 @@ __all__ = [
     "FirecrestV1",
     "FirecrestV2",
     "HeaderException",
-    "IngestFailed",
     "Keyring",
     "NoJSONException",
     "NotFound",
@@ -81,6 +79,7 @@ __all__ = [
     "SyncAuthorization",
     "TaskException",
     "TokenCommand",
+    "TokenCommandAuth",
     "TransferJobFailedException",
     "UnauthorizedException",
     "Uncertain",

@@ -154,9 +154,11 @@ class ClientCredentials(CachedToken):
         try:
             return await super().get_access_token()
         except httpx.TimeoutException as error:
-            raise RequestTimedOut("the identity provider did not answer in time", sent=True) from error
+            told = f"the identity provider did not answer in time: POST {self._token_uri}"
+            raise RequestTimedOut(told, sent=True) from error
         except httpx.TransportError as error:
-            raise ConnectionFailed(f"the identity provider cannot be reached: {error}", sent=False) from error
+            told = f"the identity provider cannot be reached: POST {self._token_uri}: {error}"
+            raise ConnectionFailed(told, sent=False) from error
 
 
 class TokenCommand(CachedToken):
@@ -233,4 +235,5 @@ def _token_of(response: httpx.Response) -> tuple[str, float]:
         token, lifetime = "", 0.0
     if response.is_success and token:
         return token, lifetime
-    raise ClientsCredentialsException([reply_of(response.status_code, response.headers, response.text)])
+    asked = f"{response.request.method} {str(response.request.url).partition('?')[0]}"
+    raise ClientsCredentialsException([reply_of(response.status_code, response.headers, response.text, asked)])

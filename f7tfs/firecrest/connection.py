@@ -7,7 +7,7 @@ import ssl
 from typing import Any, TypeAlias, cast
 
 from f7tfs.firecrest.auth import Authorization, SyncAuthorization
-from f7tfs.firecrest.credentials import ClientCredentialsAuth
+from f7tfs.firecrest.credentials import ClientCredentialsAuth, TokenCommandAuth
 from f7tfs.firecrest.session import Options
 
 Verify: TypeAlias = bool | str | ssl.SSLContext | None
@@ -15,7 +15,7 @@ Verify: TypeAlias = bool | str | ssl.SSLContext | None
 
 def authorization_of(given: Any) -> Authorization:
     """Any object with `get_access_token`, blocking or not, as an Authorization. Raises TypeError for others."""
-    if isinstance(given, ClientCredentialsAuth):
+    if isinstance(given, ClientCredentialsAuth | TokenCommandAuth):
         return given.source
     method = getattr(given, "get_access_token", None)
     if method is None:

@@ -1,10 +1,10 @@
-"""Client credentials by pyFirecREST's name, whose token can be had without trio."""
+"""Authorizations by pyFirecREST's names, whose tokens can be had without trio."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from f7tfs.firecrest.auth import ClientCredentials
+from f7tfs.firecrest.auth import ClientCredentials, TokenCommand
 from f7tfs.firecrest.portal import portal
 
 _METHODS: dict[str, Literal["post", "basic"]] = {"client_secret_post": "post", "client_secret_basic": "basic"}
@@ -35,3 +35,17 @@ class ClientCredentialsAuth:
 
     def __repr__(self) -> str:
         return "ClientCredentialsAuth(***)"
+
+
+class TokenCommandAuth:
+    """A shell command that prints a token; a JWT is kept until it is about to end."""
+
+    def __init__(self, command: str) -> None:
+        self.source = TokenCommand(command)
+
+    def get_access_token(self) -> str:
+        """The token. Raises ClientsCredentialsException."""
+        return portal().run(self.source.get_access_token)
+
+    def __repr__(self) -> str:
+        return "TokenCommandAuth(***)"

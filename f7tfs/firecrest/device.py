@@ -136,7 +136,9 @@ class DeviceFlow(CachedToken):
             return await http.post(url, data={"client_id": self._client_id, **form})
         except httpx.TransportError as error:
             told = str(error) or type(error).__name__
-            raise ConnectionFailed(f"the identity provider cannot be reached: {told}", sent=True) from error
+            raise ConnectionFailed(
+                f"the identity provider cannot be reached: POST {url}: {told}", sent=True
+            ) from error
 
     # -- the refresh token -----------------------------------------------------------------------
 
@@ -174,4 +176,5 @@ def _error_code(response: httpx.Response) -> str:
 
 
 def _refusal(response: httpx.Response) -> ClientsCredentialsException:
-    return ClientsCredentialsException([reply_of(response.status_code, response.headers, response.text)])
+    asked = f"{response.request.method} {response.request.url}"
+    return ClientsCredentialsException([reply_of(response.status_code, response.headers, response.text, asked)])

@@ -10,8 +10,7 @@ FirecrestException                the responses that led to it, redacted, are in
 ├── StorageDownloadException      object storage did not give an object
 ├── StorageUploadException        object storage did not take an object
 ├── TaskException                 v1: a task ended with an error
-│   ├── StagingFailed             118; it is also a StorageDownloadException
-│   └── IngestFailed              115; it is also a StorageUploadException
+│   └── StagingFailed             118; it is also a StorageDownloadException
 ├── UnsupportedTransferMethod     v2: the system moves large files in another way than by object storage
 ├── TransferJobFailedException    v2: a transfer job ended without having done its work
 ├── WaitTimedOut                  what was waited for did not come within the time that the caller gave
@@ -129,10 +128,6 @@ class StagingFailed(TaskException, StorageDownloadException):
     """v1: the file could not be copied into object storage (118)."""
 
 
-class IngestFailed(TaskException, StorageUploadException):
-    """v1: the file could not be taken from object storage to the cluster (115). The server goes on trying."""
-
-
 class UnsupportedTransferMethod(FirecrestException):
     """v2: the system moves large files by something else than object storage, which is not used here."""
 
@@ -174,5 +169,4 @@ def error_for(reply: Reply) -> FirecrestException:
 
 def task_error(task: Mapping[str, Any]) -> TaskException:
     """The exception for a task of v1 that has failed."""
-    kinds = {"118": StagingFailed, "115": IngestFailed}
-    return kinds.get(str(task.get("status")), TaskException)(task)
+    return StagingFailed(task) if task.get("status") == "118" else TaskException(task)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trio
 
 from f7tfs.firecrest import StaticToken, v1, v2
 from f7tfs.sandbox.process import SandboxProcess
@@ -50,7 +51,31 @@ def up_and_down_v2(server: SandboxProcess, local: Path, back: Path) -> None:
         client.download(SYSTEM, f"{server.info.home}/there", back)
 
 
-@pytest.mark.parametrize("transfer", [up_and_down_v1, up_and_down_v2], ids=["v1", "v2"])
+def up_and_down_v1_with_trio(server: SandboxProcess, local: Path, back: Path) -> None:
+    async def main() -> None:
+        async with v1.AsyncFirecrest(server.info.url_v1, StaticToken(server.token())) as client:
+            await (await client.external_upload(SYSTEM, local, server.info.home)).finish_upload()
+            with (server.home / "there").open("wb") as file:
+                file.truncate(SIZE)
+            await (await client.external_download(SYSTEM, f"{server.info.home}/there")).finish_download(back)
+
+    trio.run(main)
+
+
+def up_and_down_v2_with_trio(server: SandboxProcess, local: Path, back: Path) -> None:
+    async def main() -> None:
+        async with v2.AsyncFirecrest(server.info.url_v2, StaticToken(server.token())) as client:
+            await client.upload(SYSTEM, local, server.info.home, "there")
+            await client.download(SYSTEM, f"{server.info.home}/there", back)
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize(
+    "transfer",
+    [up_and_down_v1, up_and_down_v2, up_and_down_v1_with_trio, up_and_down_v2_with_trio],
+    ids=["v1", "v2", "v1-trio", "v2-trio"],
+)
 def test_large_files_are_streamed(
     server: SandboxProcess, tmp_path: Path, transfer: Callable[[SandboxProcess, Path, Path], None]
 ) -> None:

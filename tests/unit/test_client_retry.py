@@ -7,15 +7,21 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import httpx
 import pytest
+import trio
+import trio.testing
 
+from f7tfs.firecrest.auth import StaticToken
 from f7tfs.firecrest.base import Client
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.client_v2 import FirecrestV2
+from f7tfs.firecrest.errors import ConnectionFailed, Uncertain
 from f7tfs.firecrest.operations import Operation, Repeat, table
 from f7tfs.firecrest.ratelimit import Budget, budget_of, retry_after
 from f7tfs.firecrest.reply import Reply
 from f7tfs.firecrest.retry import Outcome, RetryPolicy, is_uncertain, may_repeat, outcome_of
+from f7tfs.firecrest.session import Options
 
 CLIENTS: dict[str, type[Client]] = {"v1": FirecrestV1, "v2": FirecrestV2}
 ALL = [(version, operation) for version, client in CLIENTS.items() for operation in client.operations.values()]
@@ -53,6 +59,8 @@ NEVER = {
         "attach",
     },
 }
+# What stands in routes.
+ARGUMENTS = ("system_name", "service_name", "job_id", "task_id", "action", "reservation")
 # Methods that share the operation of another.
 SHARED = {"status_systems": "systems", "aclose": None, "reopen": None}
 
@@ -178,3 +186,25 @@ def test_a_refusal_without_retry_after_says_by_its_reset_how_long_to_wait() -> N
     assert retry_after(Reply(429, {"retry-after": "2", "ratelimit-reset": "4"}), NOW) == 2.0
     assert retry_after(Reply(429, {"retry-after": "soon", "ratelimit-reset": "4"}), NOW) == 4.0
     assert retry_after(Reply(503, {"ratelimit-reset": "4"}), NOW) is None
+
+
+@pytest.mark.parametrize(("version", "operation"), ALL, ids=IDS)
+def test_each_operation_whose_answer_is_lost_is_repeated_or_uncertain(version: str, operation: Operation) -> None:
+    sent = 0
+
+    def lose(request: httpx.Request) -> httpx.Response:
+        nonlocal sent
+        sent += 1
+        raise httpx.ReadError("gone")
+
+    async def main() -> None:
+        options = Options(transport=httpx.MockTransport(lose))
+        async with CLIENTS[version]("https://f7t.test", StaticToken("t"), options) as client:
+            await client._call(operation.name, dict.fromkeys(ARGUMENTS, "x"))
+
+    never = operation.name in NEVER[version]
+    with pytest.raises(Uncertain if never else ConnectionFailed) as raised:
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert isinstance(raised.value, Uncertain) == never
+    assert (sent == 1) == never
+    assert f"{operation.method} /" in str(raised.value)
