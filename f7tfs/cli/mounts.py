@@ -6,12 +6,12 @@ from typing import Any
 
 from f7tfs.cli.arguments import Json
 from f7tfs.cli.output import count, duration, show_json, show_table, size
-from f7tfs.cli.status import running, stale
+from f7tfs.cli.status import every
 
 
 def mounts(as_json: Json = False) -> None:
     """List the mounts, those too whose daemon has gone or is still sending."""
-    answers = [*running(), *stale()]
+    answers = every()
     if as_json:
         show_json([{"state": state_of(answer), **answer} for answer in answers])
         return

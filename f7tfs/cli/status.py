@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from f7tfs.cli.places import control_of
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mounts
-from f7tfs.mount.mountpoint import is_stale
+from f7tfs.mount.mountpoint import stale_or_stuck
 from f7tfs.mount.runtime import control_sockets
 
 _SECONDS = 10.0
@@ -28,7 +29,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show what is mounted and what is still to be sent."""
-    answers = [ask_one(mountpoint)] if mountpoint is not None else [*running(), *stale()]
+    answers = [ask_one(mountpoint)] if mountpoint is not None else every()
     if metrics:
         # It loads the event loop.
         from f7tfs.mount.metrics import metrics as text
@@ -74,12 +75,19 @@ def running() -> list[dict[str, Any]]:
     return answers
 
 
-def stale() -> list[dict[str, Any]]:
-    """Mounts of f7tfs whose daemon has gone."""
+def every() -> list[dict[str, Any]]:
+    """The mounts of this user, those too whose daemon has gone or does not answer."""
+    answers = running()
+    return [*answers, *_unserved({str(answer["mountpoint"]) for answer in answers})]
+
+
+def _unserved(served: set[str]) -> list[dict[str, Any]]:
+    """Mounts of f7tfs that are this user's, and that no daemon answers for."""
+    own = [mount for mount in mounts() if mount.is_ours and mount.owner == os.geteuid()]
     return [
-        {"mountpoint": str(mount.mountpoint), "remote": mount.source, "problem": "its daemon has gone: f7tfs umount"}
-        for mount in mounts()
-        if mount.is_ours and is_stale(mount.mountpoint)
+        {"mountpoint": str(mount.mountpoint), "remote": mount.source, "problem": problem}
+        for mount in own
+        if str(mount.mountpoint) not in served and (problem := stale_or_stuck(mount.mountpoint))
     ]
 
 

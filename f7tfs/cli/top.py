@@ -10,7 +10,7 @@ import typer
 
 from f7tfs.cli.mounts import state_of
 from f7tfs.cli.output import console, show_table, size, tell
-from f7tfs.cli.status import running, stale
+from f7tfs.cli.status import every
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -45,7 +45,7 @@ def top(
 
 def _look() -> dict[str, dict[str, Any]]:
     """What every mount says of itself, by mount point."""
-    return {str(answer["mountpoint"]): answer for answer in (*running(), *stale())}
+    return {str(answer["mountpoint"]): answer for answer in every()}
 
 
 def _rows(

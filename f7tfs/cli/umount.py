@@ -9,7 +9,7 @@ import typer
 
 from f7tfs.cli.output import complain, count, tell
 from f7tfs.cli.progress import drain_progress
-from f7tfs.cli.status import running, stale
+from f7tfs.cli.status import every
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mount_at
@@ -47,7 +47,7 @@ def umount(
 
 def _all(*, lazy: bool, wait: float | None) -> None:
     """One after the other; what goes wrong with one is told, and the others go on."""
-    places = [Path(str(each["mountpoint"])) for each in (*running(), *stale()) if "remote" in each]
+    places = [Path(str(each["mountpoint"])) for each in every() if "remote" in each]
     failed = []
     for place in places:
         try:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 from f7tfs.mount.ask import is_listening
@@ -50,6 +51,24 @@ def is_stale(path: Path) -> bool:
     except OSError as error:
         return error.errno == errno.ENOTCONN
     return False
+
+
+def stale_or_stuck(path: Path, seconds: float = 2.0) -> str | None:
+    """What is wrong with the mount at `path`, if anything, in words.
+
+    Looked at by another process: whoever looks at a mount whose daemon was stopped cannot even be killed.
+    """
+    looking = subprocess.Popen(
+        ["stat", "--file-system", "--", str(path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    try:
+        _, said = looking.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return "its daemon does not answer: f7tfs umount --lazy"
+    return "its daemon has gone: f7tfs umount" if b"not connected" in said else None
 
 
 def _require_empty_directory(path: Path) -> None:

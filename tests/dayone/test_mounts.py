@@ -160,10 +160,8 @@ def test_mount_and_fstab_know_the_type_f7tfs(user: User, sandbox: SandboxProcess
     test "$(cat {place}/from-cluster)" = there
     if touch {place}/refused; then exit 9; fi
     umount {place}
-    for try in 1 2; do
-        mount --fstab {fstab} {place} 2>{user.home}/complaint || {{ cat {user.home}/complaint; sleep 1; continue; }}
-        break
-    done
+    # The daemon of the first mount may be still at its end.
+    until mount --fstab {fstab} {place}; do sleep 1; done
     echo here > {place}/from-fstab
     umount {place}
     mount -t f7tfs -o profile=none,config={user.config} cluster: {place} || echo "refused with $?"
@@ -275,4 +273,24 @@ def test_a_mount_goes_on_when_the_network_comes_back(user: User, sandbox: Sandbo
     wait_until((sandbox.home / "meanwhile").exists, "what was written meanwhile arrives")
     (sandbox.home / "from-the-cluster").write_text("z")
     wait_until((place / "from-the-cluster").exists, "the mount sees the cluster again")
+    user.done("umount", str(place))
+
+
+def test_a_mount_whose_daemon_was_stopped_keeps_nobody_waiting(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox)
+    place = user.directory("mnt")
+    user.done("mount", "here", str(place))
+    pid = user.json("status", str(place))["pid"]
+    # Where the daemon's socket has gone too, the kernel's table is all that tells of the mount.
+    [control] = [each for each in (user.home / ".local/state/f7tfs/run").iterdir() if each.is_socket()]
+    hidden = control.rename(control.with_name("hidden"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        moved = user.home / "elsewhere"
+        hidden.rename(moved)
+        states = {each["mountpoint"]: each["problem"] for each in user.json("status") if "problem" in each}
+        assert "does not answer" in states[str(place)]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        moved.rename(control)
     user.done("umount", str(place))
