@@ -6,6 +6,7 @@ import time
 import urllib.error
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -71,6 +72,18 @@ def test_jobs_end_with_the_sandbox_even_if_it_is_killed(start_sandbox: Callable[
         assert time.monotonic() < give_up
     second = httpx.post(url, json={"job": job}, headers=headers(sandbox)).json()["jobId"]
     assert int(second) == int(first) + 1
+
+
+def test_jobs_find_their_script_below_a_directory_that_they_do_not_see(tmp_path: Path) -> None:
+    top: dict[str, Any] = {"path": f"/{tmp_path.parts[1]}", "default_work_dir": True}
+    with SandboxProcess(tmp_path, job_start_seconds=0.0, file_systems=[top]) as sandbox:
+        job = {"workingDirectory": sandbox.info.home, "script": "#!/bin/bash\necho ran > ran.new; mv ran.new ran\n"}
+        httpx.post(f"{sandbox.info.url_v2}/compute/cluster/jobs", json={"job": job}, headers=headers(sandbox))
+        give_up = time.monotonic() + 60
+        while not (sandbox.home / "ran").exists():
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+    assert (tmp_path / top["path"].strip("/") / "user/ran").read_text() == "ran\n"
 
 
 def test_a_rule_answers_the_next_calls_that_match_and_no_more(sandbox: SandboxProcess) -> None:

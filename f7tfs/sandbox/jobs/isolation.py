@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+SCRIPTS = "/.f7tfs-jobs"
+"""Where a job finds its script: the directory that holds it may be hidden by what is mounted."""
 SCRIPT = """
 set -e
 new=$1; root=$2; tops=$3; directory=$4; shift 4
@@ -24,6 +26,7 @@ done
 for top in $tops; do
   mkdir -p "$new/$top"; mount --rbind "$root/$top" "$new/$top"
 done
+mkdir "$new/.f7tfs-jobs"; mount --bind "${new%/*}/scripts" "$new/.f7tfs-jobs"
 exec chroot "$new" /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "$directory" "$@"
 """
 
@@ -33,7 +36,8 @@ def command(
 ) -> list[str]:
     """The command that runs `job` with the top-level directories `tops` of `root` in place of this machine's.
 
-    `more` are further options of unshare.
+    `mount_point` is a directory with one called `scripts` beside it, which is seen as SCRIPTS. `more` are further
+    options of unshare.
     """
     unshare = ["unshare", "--mount", "--propagation", "private", *more]
     if os.getuid() != 0:

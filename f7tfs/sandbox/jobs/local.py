@@ -225,6 +225,7 @@ class LocalScheduler:
         if self._isolated is None:
             self._isolated = await trio.to_thread.run_sync(isolation.works, self._root.directory, tops, mount_point)
         if self._isolated:
+            job = [word.replace(f"{mount_point.parent}/scripts", isolation.SCRIPTS, 1) for word in job]
             return isolation.command(self._root.directory, tops, mount_point, directory, job), "/"
         return job, str(self._root.real_path(directory))
 
