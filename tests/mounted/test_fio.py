@@ -22,7 +22,7 @@ COMMON = [
 
 
 def digests(top: Path) -> dict[str, str]:
-    files = [path for path in top.iterdir() if path.is_file()]
+    files = list(top.glob("*.0.*"))
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,15 +21,13 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory that other users can get to."""
-    base = tmp_path_factory.mktemp("public")
-    modes = {parent: stat.S_IMODE(parent.stat().st_mode) for parent in [base, *base.parents[:2]]}
-    for parent, mode in modes.items():
-        parent.chmod(mode | 0o055)
+def public() -> Iterator[Path]:
+    """A directory that other users can get to. Tests ask for it before the mounts that are made in it."""
+    base = Path(tempfile.mkdtemp(prefix="f7tfs-"))
+    base.chmod(0o755)
     yield base
-    for parent, mode in modes.items():
-        parent.chmod(mode)
+    if not os.path.ismount(base / "mnt"):
+        shutil.rmtree(base)
 
 
 def as_nobody(*command: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +71,7 @@ def test_a_read_only_mount_changes_nothing(new_mount: Callable[..., Mount], api:
     assert mount.umount().returncode == 0
 
 
-def test_other_users_are_kept_out(new_mount: Callable[..., Mount], public: Path) -> None:
+def test_other_users_are_kept_out(public: Path, new_mount: Callable[..., Mount]) -> None:
     mount = new_mount("v2", base=public)
     mount.mount()
     (mount.path / "f").write_text("x")
@@ -79,7 +79,7 @@ def test_other_users_are_kept_out(new_mount: Callable[..., Mount], public: Path)
     assert mount.umount().returncode == 0
 
 
-def test_with_allow_other_the_modes_decide(new_mount: Callable[..., Mount], public: Path) -> None:
+def test_with_allow_other_the_modes_decide(public: Path, new_mount: Callable[..., Mount]) -> None:
     mount = new_mount("v2", "-o", "allow_other,default_permissions", base=public)
     mount.mount()
     (mount.path / "open").write_text("to all\n")

@@ -76,7 +76,7 @@ def released(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 @contextlib.contextmanager
-def started(mount: Mount, *command: str) -> Iterator[subprocess.Popen[str]]:
+def started(mount: Mount, *command: str, call: str = "download") -> Iterator[subprocess.Popen[str]]:
     """A program in the mount that waits for the cluster when this returns; it is gone afterwards."""
     # Descriptors of their own, so that what is killed leaves no reader behind.
     with subprocess.Popen(
@@ -88,7 +88,7 @@ def started(mount: Mount, *command: str) -> Iterator[subprocess.Popen[str]]:
                 process.stdin.write("written\n")
                 process.stdin.close()
                 process.stdin = None
-            wait_until(mount.calls)
+            wait_until(lambda: any(route.endswith(call) for route in mount.sandbox.calls()))
             yield process
         finally:
             process.kill()
@@ -105,7 +105,7 @@ def test_a_killed_program_is_released(
     number: signal.Signals,
 ) -> None:
     hang(patient, match)
-    with started(patient, *command.split()) as process:
+    with started(patient, *command.split(), call="ls" if match == LIST else "download") as process:
         released(process, number)
         assert process.returncode == -number
 
@@ -113,7 +113,7 @@ def test_a_killed_program_is_released(
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_writer_is_released_and_what_it_wrote_follows(patient: Mount, number: signal.Signals) -> None:
     hang(patient, WRITE)
-    with started(patient, "tee", "new") as process:
+    with started(patient, "tee", "new", call="upload") as process:
         released(process, number)
     restart(patient)
     assert patient.f7tfs("sync", str(patient.path)).returncode == 0
