@@ -81,10 +81,27 @@ def _drawn(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any
         for place, answer in now.items()
         for each in (*answer.get("failed", ()), *answer.get("waiting", ()))
     ]
+    transfers = [
+        (
+            each["path"],
+            each["direction"],
+            each["phase"],
+            f"{size(each['done'])} of {size(each['size'])}",
+            rate_of(each),
+        )
+        for answer in now.values()
+        for each in answer.get("transfers", ())
+    ]
     return Group(
         table(_COLUMNS, _rows(now, before, interval)),
         "",
+        table(("transfer", "", "phase", "so far", "rate"), transfers) if transfers else "",
         table(("calls", "of the API", "by"), routes[:_MOST_ROUTES]),
         "",
         table(("mount point", "not sent yet", "why"), waiting[:_MOST_ROUTES]) if waiting else "",
     )
+
+
+def rate_of(transfer: Mapping[str, Any]) -> str:
+    """`3.1 MiB/s`; nothing while nothing moves."""
+    return f"{size(transfer['rate'])}/s" if transfer.get("rate") else ""
