@@ -54,12 +54,14 @@ async def connect(
     escape_quotes: bool = True,
     options: Options | None = None,
     patience: Patience | None = None,
+    verify: bool = False,
 ) -> AsyncIterator[Cluster]:
     """One system of the site at `url`, for the time of the block.
 
     `api_version` is `1` or `2`; without it the site's list of systems tells. `account` is charged for transfer jobs,
     and for batch jobs that name none. `root_hint` is the mounted directory: temporaries go there where the user has
-    no directory of his own. `escape_quotes` is false for v2 sites that quote paths themselves.
+    no directory of his own. `escape_quotes` is false for v2 sites that quote paths themselves. `verify` compares the
+    checksums of large uploads too, not only their sizes.
     Raises NoSuchSystem, Unauthorized, Unavailable and other ClusterErrors. One call for v2, two for v1.
     """
     wanted = _checked(api_version)
@@ -81,6 +83,7 @@ async def connect(
                 root_hint=root_hint,
                 escape_quotes=escape_quotes,
                 patience=patience,
+                verify=verify,
             )
             try:
                 yield cluster
@@ -91,7 +94,9 @@ async def connect(
             name = _name_of_v1(items, system)
             with translated(translate.v1):
                 site1 = site_v1.site_of(name, await v1.parameters())
-            yield ClusterV1(v1, storage, site1, account=account, root_hint=root_hint, patience=patience)
+            yield ClusterV1(
+                v1, storage, site1, account=account, root_hint=root_hint, patience=patience, verify=verify
+            )
 
 
 async def list_systems(

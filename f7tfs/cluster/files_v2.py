@@ -17,7 +17,7 @@ from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.translate import translated
 from f7tfs.firecrest.client_v2 import FirecrestV2
 
-_FEATURES = Features(cheap_rename=False, empty_write=False, relative_symlink=False)
+_FEATURES = Features(cheap_rename=False, empty_write=False, relative_symlink=False, pieces=True)
 
 
 class FilesV2:

@@ -80,6 +80,8 @@ class Features:
     """A file of zero bytes can be uploaded directly."""
     relative_symlink: bool
     """A symlink with a relative or dangling target can be made by one call."""
+    pieces: bool = False
+    """A job can join what was uploaded in pieces, where the site's own transfer jobs run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from f7tfs.cluster.model import (
     StagedObject,
     Stat,
 )
+from f7tfs.cluster.upload import UploadRecord
 
 Sink = Callable[[int, bytes], None]
 """Takes (offset, data) of what arrives; offsets are absolute in the file."""
@@ -98,12 +99,23 @@ class Cluster(Protocol):
     async def release(self, staged: StagedObject) -> None:
         """Let the server forget a staged object, where the API can."""
 
-    async def stage_in(self, path: str, source: Path, progress: Progress | None = None) -> None:
+    async def stage_in(
+        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+    ) -> None:
         """Upload a local file of any non-zero size through object storage, and wait until the cluster has it.
 
         On return `path` has the new content, whole, verified by its size. An existing file is replaced only when
-        the new content is complete on the cluster, where the API allows that; its mode may be lost.
+        the new content is complete on the cluster, where the API allows that; its mode may be lost. With a `record`
+        that is kept, an attempt that fails with Unavailable, or is cancelled, leaves what it has sent for the next.
         """
+
+    async def send_pieces(
+        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+    ) -> None:
+        """The same by direct uploads of pieces and one job that joins them: only where `features.pieces`."""
+
+    async def forget_upload(self, record: UploadRecord) -> None:
+        """Leave nothing on the cluster of an upload that will not be gone on with."""
 
     # -- changing --------------------------------------------------------------------------------
 

@@ -59,6 +59,10 @@ class Scratch:
             if not made.gone:
                 await removed(self._files.remove, made.path)
 
+    async def name(self, near: str) -> str:
+        """A path on the file system of `near` that nobody else uses; what is made there is the caller's to remove."""
+        return f"{await self.directory(near)}/{secrets.token_hex(8)}"
+
     async def directory(self, near: str) -> str:
         """The scratch directory for the file system of `near`. Raises RemoteFailure where there can be none."""
         systems = await self._files.file_systems()

@@ -26,6 +26,8 @@ class SiteV2:
     """How long a presigned URL lives."""
     needs_account: bool
     """Whether transfer jobs need an account."""
+    directives: tuple[str, ...] = ()
+    """What the site puts at the head of its transfer jobs; `{account}` stands for the account."""
 
 
 def site_of(item: Mapping[str, Any]) -> SiteV2:
@@ -45,6 +47,7 @@ def site_of(item: Mapping[str, Any]) -> SiteV2:
         file_systems=tuple(file_systems_of_v2(item.get("fileSystems") or [])),
         url_seconds=float(transfer.get("ttl") or _DEFAULT_TTL),
         needs_account=any("{account}" in str(line) for line in directives),
+        directives=tuple(str(line) for line in directives),
     )
 
 

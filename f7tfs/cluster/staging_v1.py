@@ -19,16 +19,27 @@ from typing import Any, Protocol
 import trio
 
 from f7tfs.cluster import translate
-from f7tfs.cluster.errors import ClusterError, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, Unavailable, Unsupported
 from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v1, is_plain
 from f7tfs.cluster.port import Progress
-from f7tfs.cluster.scratch import Scratch
-from f7tfs.cluster.storage import EARLY, Meter, check_source, check_target, size_of_copy, translated_storage
+from f7tfs.cluster.scratch import Scratch, removed
+from f7tfs.cluster.storage import (
+    EARLY,
+    Meter,
+    check_content,
+    check_source,
+    check_target,
+    size_of_copy,
+    translated_storage,
+)
 from f7tfs.cluster.tasks_v1 import FORM_READY, STAGED, UPLOADED, TasksV1
 from f7tfs.cluster.translate import translated
+from f7tfs.cluster.upload import UploadRecord, is_interrupted, told
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.s3 import ObjectStorage
+
+_CLEANING = 20.0
 
 
 class Files(Protocol):
@@ -37,6 +48,8 @@ class Files(Protocol):
     @property
     def system(self) -> str: ...
     async def stat(self, path: str) -> Stat: ...
+    async def checksum(self, path: str) -> str: ...
+    async def remove(self, path: str) -> None: ...
     async def make_symlink(self, path: str, target: str) -> None: ...
     async def rename(self, old: str, new: str) -> None: ...
 
@@ -53,6 +66,7 @@ class StagingV1:
         storage: ObjectStorage,
         *,
         url_seconds: float,
+        verify: bool = False,
     ) -> None:
         self._files = files
         self._client = client
@@ -60,6 +74,7 @@ class StagingV1:
         self._scratch = scratch
         self._storage = storage
         self._url_seconds = url_seconds
+        self._verify = verify
 
     # -- from the cluster ------------------------------------------------------------------------
 
@@ -103,40 +118,84 @@ class StagingV1:
 
     # -- to the cluster --------------------------------------------------------------------------
 
-    async def stage_in(self, path: str, source: Path, progress: Progress) -> None:
-        """Upload to a temporary, and rename it to `path` when it is whole."""
+    async def stage_in(self, path: str, source: Path, progress: Progress, record: UploadRecord) -> None:
+        """Upload to a temporary, and rename it to `path` when it is whole.
+
+        Goes on from what `record` tells: a form that was sent need not be sent again.
+        """
         check_v1(path)
         size = (await trio.Path(source).stat()).st_size
         if size == 0:
             raise Unsupported(f"{path}: an empty file cannot be staged")
         await check_target(self._files.stat, path)
-        async with self._scratch.temporary(path) as temporary:
-            await self._import(path, temporary.path, source, size, progress)
-            progress("finishing", size)
-            await self._files.rename(temporary.path, path)
-            temporary.gone = True
-
-    async def _import(self, path: str, temporary: str, source: Path, size: int, progress: Progress) -> None:
-        progress("queued", 0)
-        what = f"uploading {path}"
-        name = posixpath.basename(temporary)
-        with translated(translate.v1):
-            task_id = await self._client.external_upload(self._files.system, name, temporary)
+        state = await self._resumed(record, size) or await self._begun(path, size, progress, record)
         try:
-            bound = self._tasks.patience.transfer(size)
+            await self._carry_on(path, source, state, progress, record)
+        except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
+            if not (record.kept and state["sent"] and is_interrupted(error)):
+                await self.give_up(state)
+                await record.clear()
+            raise told(error) from None
+        await record.clear()
+
+    async def _resumed(self, record: UploadRecord, size: int) -> dict[str, Any] | None:
+        state = record.load()
+        if state.get("route") != "form":
+            return None
+        if state["sent"] and state["size"] == size:
+            return state
+        await self.give_up(state)
+        return None
+
+    async def _begun(self, path: str, size: int, progress: Progress, record: UploadRecord) -> dict[str, Any]:
+        progress("queued", 0)
+        temporary = await self._scratch.name(path)
+        with translated(translate.v1):
+            task_id = await self._client.external_upload(self._files.system, posixpath.basename(temporary), temporary)
+        state: dict[str, Any] = {
+            "route": "form",
+            "size": size,
+            "temporary": temporary,
+            "task": task_id,
+            "sent": False,
+        }
+        await record.save(state)
+        return state
+
+    async def give_up(self, state: Mapping[str, Any]) -> None:
+        """Leave nothing of an upload behind. No call ends a task that waits for a form that never comes."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLEANING):
+            await self._forget(str(state["task"]))
+        await removed(self._files.remove, str(state["temporary"]))
+
+    async def _carry_on(
+        self, path: str, source: Path, state: dict[str, Any], progress: Progress, record: UploadRecord
+    ) -> None:
+        what, size, temporary = f"uploading {path}", int(state["size"]), str(state["temporary"])
+        bound, task_id = self._tasks.patience.transfer(size), str(state["task"])
+        if not state["sent"]:
             task = await self._tasks.until(task_id, frozenset({FORM_READY}), bound, what)
             url, fields = form_of(task)
+            name, moved = posixpath.basename(temporary), Meter(progress, "transferring").moved
             with translated_storage():
-                await self._storage.post_form(url, fields, name, source, Meter(progress, "transferring").moved)
-            progress("staging", size)
-            await self._tasks.until(task_id, frozenset({UPLOADED}), bound, what)
-        except BaseException:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + 20):
-                await self._forget(task_id)
-            raise
-        arrived = (await self._files.stat(temporary)).size
+                await self._storage.post_form(url, fields, name, source, moved)
+            state["sent"] = True
+            await record.save(state)
+        progress("staging", size)
+        await self._tasks.until(task_id, frozenset({UPLOADED}), bound, what)
+        await self._check(path, temporary, size, source)
+        progress("finishing", size)
+        await self._files.rename(temporary, path)
+
+    async def _check(self, path: str, temporary: str, size: int, source: Path) -> None:
+        try:
+            arrived = (await self._files.stat(temporary)).size
+        except NotFound:
+            raise RemoteFailure(f"{path}: what was uploaded is not there") from None
         if arrived != size:
             raise RemoteFailure(f"{path}: {arrived} bytes of {size} have arrived")
+        if self._verify:
+            await check_content(self._files.checksum, path, temporary, source)
 
     async def _forget(self, task_id: str) -> None:
         try:

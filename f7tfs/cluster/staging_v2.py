@@ -1,33 +1,25 @@
-"""Staged transfers of v2: a job on the cluster copies between the file system and object storage.
+"""Staged reading of v2: a job on the cluster brings a file into object storage.
 
-stage_out    [to a plain name] → POST → (object there?) → size right → clean
-stage_in     POST → PUT parts → complete → (temporary whole?) → mv job → (target right?) → clean
-
-The ingest job looks for its object once at its start, 0.5 to 3 s after the POST, and then once a minute: so the parts
-go out at once. It destroys `NAME.1` beside its target, and shows the target in pieces: so it writes to a private
-directory.
+[to a plain name] → POST → (object there?) → size right → clean
 """
 
 from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Protocol
 
-import trio
-
-from f7tfs.cluster.errors import NotFound, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.errors import NotFound, Unavailable, Unsupported
 from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v2_job, is_plain
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
-from f7tfs.cluster.storage import EARLY, Meter, check_source, check_target, size_of_copy, translated_storage
-from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
+from f7tfs.cluster.storage import EARLY, check_source, size_of_copy
+from f7tfs.cluster.transfer_v2 import TransferJobs
 from f7tfs.firecrest.client_v2 import FirecrestV2
-from f7tfs.firecrest.s3 import ObjectStorage, plan_parts
+from f7tfs.firecrest.s3 import ObjectStorage
 
 
 class Files(Protocol):
@@ -38,7 +30,7 @@ class Files(Protocol):
 
 
 class StagingV2:
-    """Both directions, for one system."""
+    """For one system."""
 
     def __init__(
         self,
@@ -56,8 +48,6 @@ class StagingV2:
         self._scratch = scratch
         self._storage = storage
         self._url_seconds = url_seconds
-
-    # -- from the cluster ------------------------------------------------------------------------
 
     async def stage_out(self, path: str, progress: Progress) -> StagedObject:
         """A copy of `path` in object storage, of the size that `stat` told."""
@@ -109,46 +99,6 @@ class StagingV2:
         if found != size:
             raise Unavailable(f"{path}: it changed while it was staged ({found} bytes instead of {size})")
         return StagedObject(path, url, size, asked + self._url_seconds - EARLY, job.job_id)
-
-    # -- to the cluster --------------------------------------------------------------------------
-
-    async def stage_in(
-        self, path: str, source: Path, progress: Progress, rename: Callable[[str, str], Awaitable[None]]
-    ) -> None:
-        """Upload to a temporary, and move it to `path` when it is whole."""
-        check_v2_job(path)
-        size = (await trio.Path(source).stat()).st_size
-        if size == 0:
-            raise Unsupported(f"{path}: an empty file cannot be staged")
-        await check_target(self._files.stat, path)
-        async with self._scratch.temporary(path) as temporary:
-            await self._import(path, temporary.path, source, size, progress)
-            progress("finishing", size)
-            await rename(temporary.path, path)
-            temporary.gone = True
-        if not await self._has_size(path, size):
-            raise RemoteFailure(f"{path}: the upload arrived, but the file there is not of {size} bytes")
-
-    async def _import(self, path: str, temporary: str, source: Path, size: int, progress: Progress) -> None:
-        progress("queued", 0)
-        job = await self._jobs.start(self._client.transfer_upload, temporary, size)
-        async with self._jobs.given_up(job):
-            await self._put(path, job, source, size, progress)
-            bound = self._jobs.patience.transfer(size)
-            progress("staging", size)
-            await self._jobs.follow(job, lambda: self._has_size(temporary, size), bound, f"uploading {path}")
-
-    async def _put(self, path: str, job: TransferJob, source: Path, size: int, progress: Progress) -> None:
-        urls = [str(url) for url in job.directives.get("partsUploadUrls") or []]
-        largest = int(job.directives.get("maxPartSize") or size)
-        parts = plan_parts(urls, largest, size)
-        if not parts:
-            raise Unsupported(f"{path}: this site does not stage files in object storage that speaks S3")
-        with translated_storage():
-            etags = await self._storage.put_parts(source, parts, Meter(progress, "transferring").moved)
-            await self._storage.complete(str(job.directives.get("completeUploadUrl") or ""), etags)
-
-    # -- both ------------------------------------------------------------------------------------
 
     async def _has_size(self, path: str, size: int) -> bool:
         try:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import posixpath
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import trio
 
 from f7tfs.cluster.errors import (
     IsADirectory,
@@ -22,6 +27,8 @@ from f7tfs.cluster.port import Progress
 from f7tfs.cluster.translate import one_line
 from f7tfs.firecrest import errors as firecrest
 from f7tfs.firecrest.s3 import ObjectStorage
+
+logger = logging.getLogger(__name__)
 
 EARLY = 60.0
 """A presigned URL is used no more so many seconds before its end."""
@@ -86,6 +93,24 @@ async def check_target(stat: StatCall, path: str) -> None:
         raise IsADirectory(path)
     if found is None and (await stat(posixpath.dirname(path))).kind not in {Kind.DIRECTORY, Kind.SYMLINK}:
         raise NotADirectory(path)
+
+
+def digest_of(source: Path) -> str:
+    """SHA-256 in hex of a local file. Blocking."""
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def check_content(checksum: Callable[[str], Awaitable[str]], path: str, there: str, source: Path) -> None:
+    """Compare the content `there` with the local file that was sent to `path`. Raises RemoteFailure."""
+    wanted = await trio.to_thread.run_sync(digest_of, source)
+    try:
+        found = await checksum(there)
+    except TimedOut:
+        logger.warning("%s is too large for a checksum in the time of one call: only its size is known", path)
+        return
+    if found != wanted:
+        raise RemoteFailure(f"{path}: what arrived has another checksum")
 
 
 class Meter:

@@ -80,10 +80,14 @@ class TransferJobs:
         try:
             yield
         except BaseException:
-            await self._cancel(job)
+            await self.cancel(job)
             raise
         finally:
-            self._litter.append((trio.current_time(), job))
+            self.clean_later(job)
+
+    def clean_later(self, job: TransferJob) -> None:
+        """Its logs are removed some time after its end."""
+        self._litter.append((trio.current_time(), job))
 
     async def follow(self, job: TransferJob, look: Look, bound: float, what: str) -> None:
         """Wait until `look` says that the job has done its work.
@@ -98,18 +102,18 @@ class TransferJobs:
                 if last_looks > _LAST_LOOKS:
                     raise await self.failure(job, what)
             elif poll.looks % _ASK_SCHEDULER == _ASK_SCHEDULER - 1:
-                state = await self._ended(job.job_id)
+                state = await self.has_ended(job.job_id)
                 missing = missing + 1 if state is None else 0
                 last_looks = 1 if state or missing >= _MISSING else 0
             try:
                 await poll.wait()
             except TimedOut:
-                await self._cancel(job)
+                await self.cancel(job)
                 if await look():
                     return
                 raise
 
-    async def _ended(self, job_id: str) -> bool | None:
+    async def has_ended(self, job_id: str) -> bool | None:
         """Whether a job has ended; None where the server does not know it."""
         try:
             with translated(translate.v2):
@@ -146,8 +150,8 @@ class TransferJobs:
         with translated(translate.v2):
             await self._client.rm(self._site.name, path)
 
-    async def _cancel(self, job: TransferJob) -> None:
-        """It may have ended by itself."""
+    async def cancel(self, job: TransferJob) -> None:
+        """It may have ended by itself. Within seconds, also where the caller is being cancelled."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + 20):
             try:
                 with translated(translate.v2):

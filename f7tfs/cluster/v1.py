@@ -18,6 +18,7 @@ from f7tfs.cluster.site_v1 import SiteV1
 from f7tfs.cluster.staging_v1 import StagingV1
 from f7tfs.cluster.tasks_v1 import TasksV1
 from f7tfs.cluster.translate import translated
+from f7tfs.cluster.upload import NoRecord, UploadRecord
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.errors import HeaderException
 from f7tfs.firecrest.s3 import ObjectStorage
@@ -35,13 +36,16 @@ class ClusterV1(FilesV1):
         account: str | None = None,
         root_hint: str | None = None,
         patience: Patience | None = None,
+        verify: bool = False,
     ) -> None:
         super().__init__(client, site)
         self._storage = object_storage
         tasks = TasksV1(client, patience or Patience())
         self._scratch = Scratch(self, root_hint)
         self._jobs = JobsV1(self, client, tasks, account)
-        self._staging = StagingV1(self, client, tasks, self._scratch, object_storage, url_seconds=site.url_seconds)
+        self._staging = StagingV1(
+            self, client, tasks, self._scratch, object_storage, url_seconds=site.url_seconds, verify=verify
+        )
 
     async def read_window(self, path: str, start: int, stop: int) -> bytes:
         """One call, which brings all from `start` to the end; within a limit that is checked first."""
@@ -72,9 +76,25 @@ class ClusterV1(FilesV1):
         """One call, which may fail without anybody being told."""
         await self._staging.release(staged)
 
-    async def stage_in(self, path: str, source: Path, progress: Progress | None = None) -> None:
+    async def stage_in(
+        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+    ) -> None:
         """Five calls and the looks at the task."""
-        await self._staging.stage_in(path, source, progress or storage.no_progress)
+        await self._staging.stage_in(path, source, progress or storage.no_progress, record or NoRecord())
+
+    async def send_pieces(
+        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+    ) -> None:
+        """v1 submits no job of ours where its transfers run."""
+        del source, progress, record
+        raise Unsupported(f"{path}: FirecREST v1 joins no pieces")
+
+    async def forget_upload(self, record: UploadRecord) -> None:
+        """Two calls."""
+        state = record.load()
+        if state.get("route") == "form":
+            await self._staging.give_up(state)
+        await record.clear()
 
     # -- archives --------------------------------------------------------------------------------
 

@@ -11,10 +11,12 @@ import trio
 from f7tfs.cluster import archives, storage, translate, windows
 from f7tfs.cluster.errors import NotFound, SchedulerRefused, Unsupported
 from f7tfs.cluster.files_v2 import FilesV2
+from f7tfs.cluster.ingest_v2 import IngestV2
 from f7tfs.cluster.job_marks import has_mark, is_newer, marked, may_be_of
 from f7tfs.cluster.jobs import base_id, files_of_v2, is_transfer_name, job_of_v2, settle_cancel
 from f7tfs.cluster.model import Job, JobFiles, JobRequest, StagedObject
 from f7tfs.cluster.patience import Patience
+from f7tfs.cluster.pieces_v2 import PiecesV2
 from f7tfs.cluster.port import Progress, Sink
 from f7tfs.cluster.rename_v2 import RenameV2
 from f7tfs.cluster.scratch import Scratch
@@ -22,6 +24,7 @@ from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.staging_v2 import StagingV2
 from f7tfs.cluster.transfer_v2 import TransferJobs
 from f7tfs.cluster.translate import translated
+from f7tfs.cluster.upload import NoRecord, UploadRecord
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage
 
@@ -48,6 +51,7 @@ class ClusterV2(FilesV2):
         root_hint: str | None = None,
         escape_quotes: bool = True,
         patience: Patience | None = None,
+        verify: bool = False,
     ) -> None:
         super().__init__(client, site, escape_quotes=escape_quotes)
         self._storage = object_storage
@@ -59,6 +63,17 @@ class ClusterV2(FilesV2):
         self._staging = StagingV2(
             self, client, self._jobs, self._scratch, object_storage, url_seconds=site.url_seconds
         )
+        self._ingest = IngestV2(
+            self,
+            client,
+            self._jobs,
+            self._scratch,
+            object_storage,
+            self._rename,
+            url_seconds=site.url_seconds,
+            verify=verify,
+        )
+        self._pieces = PiecesV2(self, self.submit, self._jobs, self._scratch, site, account, verify=verify)
 
     async def aclose(self) -> None:
         """Clean up after the last job. At most two calls."""
@@ -93,9 +108,26 @@ class ClusterV2(FilesV2):
     async def release(self, staged: StagedObject) -> None:
         """v2 forgets by itself, when the object expires."""
 
-    async def stage_in(self, path: str, source: Path, progress: Progress | None = None) -> None:
+    async def stage_in(
+        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+    ) -> None:
         """Two jobs: one takes the content, one moves it to its name."""
-        await self._staging.stage_in(path, source, progress or storage.no_progress, self.rename)
+        await self._ingest.send(path, source, progress or storage.no_progress, record or NoRecord())
+
+    async def send_pieces(
+        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+    ) -> None:
+        """One call for each piece, one job, and a few looks."""
+        await self._pieces.send(path, source, progress or storage.no_progress, record or NoRecord())
+
+    async def forget_upload(self, record: UploadRecord) -> None:
+        """Two calls."""
+        state = record.load()
+        if state.get("route") == "staged":
+            await self._ingest.give_up(state)
+        elif state.get("route") == "pieces":
+            await self._pieces.give_up(state)
+        await record.clear()
 
     # -- archives --------------------------------------------------------------------------------
 

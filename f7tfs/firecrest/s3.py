@@ -34,6 +34,8 @@ from f7tfs.firecrest.tasks import gather
 logger = logging.getLogger(__name__)
 
 Sink = Callable[[int, bytes], None]
+Done = Callable[[int, str], Awaitable[None]]
+"""Told (index of a part, its ETag) once object storage has it."""
 Moved = Callable[[int], None]
 """Told how many more bytes have gone out; negative when a part begins anew."""
 
@@ -121,17 +123,26 @@ class ObjectStorage:
 
         await self._persist(rest, StorageDownloadException, f"GET {_bare(url)}")
 
-    async def put_parts(self, source: Path, parts: Sequence[Part], moved: Moved) -> list[str]:
-        """Upload all parts, several at once; their ETags, in order."""
-        etags = [""] * len(parts)
+    async def put_parts(
+        self,
+        source: Path,
+        parts: Sequence[Part],
+        moved: Moved,
+        known: Mapping[int, str] | None = None,
+        done: Done | None = None,
+    ) -> list[str]:
+        """Upload all parts, several at once; their ETags, in order. `known`: of parts that are there already."""
+        etags = {index: etag for index, etag in (known or {}).items() if index < len(parts)}
         room = trio.CapacityLimiter(_PARALLEL)
 
         async def put(index: int, part: Part) -> None:
             async with room:
                 etags[index] = await self._put(source, part, moved)
+                if done is not None:
+                    await done(index, etags[index])
 
-        await gather([partial(put, index, part) for index, part in enumerate(parts)])
-        return etags
+        await gather([partial(put, index, part) for index, part in enumerate(parts) if index not in etags])
+        return [etags[index] for index in range(len(parts))]
 
     async def _put(self, source: Path, part: Part, moved: Moved) -> str:
         async def once() -> str:

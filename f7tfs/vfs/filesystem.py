@@ -95,7 +95,7 @@ class Filesystem:
         bundles = Bundles(cluster, self._cache, self.metadata, nursery, options.state_directory, enabled=options.bulk)
         self.transfers = Transfers()
         self._reader = Reader(cluster, self._cache, self.transfers, bundles, nursery, options)
-        sender = Sender(cluster, options.state_directory)
+        self._sender = sender = Sender(cluster, options.state_directory, self.transfers)
         looks = Looks(cluster, options.attribute_timeout)
         self._rows = journal.load()
         log = ChangeLog(journal, self._reachability, max((row.row for row in self._rows), default=0))
@@ -130,6 +130,9 @@ class Filesystem:
             raise NotADirectory(f"{root} is not a directory")
         await Recovery(self.reintegration.log, self.metadata, self._cache).run(self._rows)
         self._rows = []
+        changes = self.reintegration.log.changes.values()
+        kept = {change.content.path.name for change in changes if change.content is not None}
+        self._nursery.start_soon(self._sender.forget_uploads, kept)
         self._nursery.start_soon(self.reintegration.run)
         await self.jobs.start(root)
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 import uuid
 from pathlib import Path
 
 import trio
 
-from f7tfs.cluster.errors import Unsupported
+from f7tfs.cluster.errors import ClusterError, SchedulerRefused, Unsupported
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.archive import Member, write_archive
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import Attributes, Sent
+from f7tfs.vfs.records import UploadRecords
 from f7tfs.vfs.routes import WriteRoute, plan_write
+from f7tfs.vfs.transfers import Transfer, Transfers
+
+logger = logging.getLogger(__name__)
 
 # What a new file gets on the cluster when no mode is asked for: 0666 less the usual umask there.
 NEW_FILE_MODE = 0o644
@@ -28,9 +33,11 @@ MASKED_BITS = 0o022
 class Sender:
     """Knows nothing of names and journals. `directory`: for the archives on their way."""
 
-    def __init__(self, cluster: Cluster, directory: Path) -> None:
+    def __init__(self, cluster: Cluster, directory: Path, transfers: Transfers) -> None:
         self._cluster = cluster
         self._directory = directory
+        self._transfers = transfers
+        self._records = UploadRecords(directory / "uploads")
 
     def route(self, content: Content) -> WriteRoute:
         return plan_write(content.size, self._cluster.limits, self._cluster.features)
@@ -47,8 +54,8 @@ class Sender:
         match route:
             case WriteRoute.DIRECT:
                 await self._cluster.write_direct(path, await trio.to_thread.run_sync(content.path.read_bytes))
-            case WriteRoute.STAGED:
-                await self._cluster.stage_in(path, content.path)
+            case WriteRoute.STAGED | WriteRoute.PIECES:
+                await self._transfer(path, content.path, content.size, route)
             case WriteRoute.ARCHIVE:
                 await self.archive(path, Kind.FILE, attributes.mode, attributes.mtime_ns)
         mode = attributes.mode
@@ -62,6 +69,26 @@ class Sender:
             await self._cluster.make_symlink(path, target)
         except Unsupported:
             await self.archive(path, Kind.SYMLINK, 0o777, time.time_ns(), target)
+
+    async def _transfer(self, path: str, source: Path, size: int, route: WriteRoute) -> None:
+        """By a job or a task. Another attempt, of this run or the next, goes on where this one ends."""
+        record = self._records.record(source)
+        with self._transfers.running(Transfer("upload", path, size)) as transfer:
+            if route is WriteRoute.PIECES:
+                try:
+                    await self._cluster.send_pieces(path, source, transfer.progress, record)
+                    return
+                except (SchedulerRefused, Unsupported) as error:
+                    logger.warning("%s is staged, since pieces cannot be joined: %s", path, error)
+            await self._cluster.stage_in(path, source, transfer.progress, record)
+
+    async def forget_uploads(self, kept: set[str]) -> None:
+        """Clean up after uploads of an earlier run whose contents, but for those `kept`, are not to be sent."""
+        for record in self._records.orphans(kept):
+            try:
+                await self._cluster.forget_upload(record)
+            except ClusterError as error:
+                logger.info("an upload of an earlier run could not be cleaned up: %s", error)
 
     async def archive(self, path: str, kind: Kind, mode: int, mtime_ns: int, target: str = "") -> None:
         """Make one small thing at `path` that the API has no call for: an empty file, a symlink."""
@@ -94,7 +121,7 @@ def mode_after(route: WriteRoute, asked: int, remote: int | None) -> int:
     match route:
         case WriteRoute.DIRECT:
             return NEW_FILE_MODE if remote is None else remote
-        case WriteRoute.STAGED:
+        case WriteRoute.STAGED | WriteRoute.PIECES:
             return NEW_FILE_MODE
         case WriteRoute.ARCHIVE:
             return asked & ~MASKED_BITS

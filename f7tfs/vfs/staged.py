@@ -87,10 +87,11 @@ class StagedCopies:
             if copy.version is not None and copy.version.settled
         ]
         async with self._lock:
-            await trio.to_thread.run_sync(_write, self._path, json.dumps(kept))
+            await trio.to_thread.run_sync(write_private, self._path, json.dumps(kept))
 
 
-def _write(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once, readable for its owner only. Blocking."""
     beside = path.with_name(path.name + ".new")
     beside.unlink(missing_ok=True)
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -29,7 +29,6 @@ from f7tfs.vfs.names import conflict_name
 from f7tfs.vfs.nodes import File, Sent, Standing, Version
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.reachability import Reachability
-from f7tfs.vfs.routes import WriteRoute
 from f7tfs.vfs.sender import Sender, digest_of
 from f7tfs.vfs.standing import standing_of, with_sent
 from f7tfs.vfs.temporaries import is_temporary
@@ -123,7 +122,7 @@ class Uploads:
             return self._options.write_mode == "sync"
         if self._reachability.since is not None:
             return False
-        return self._sender.route(change.content) is not WriteRoute.STAGED and not is_temporary(name)
+        return self._sender.route(change.content).quick and not is_temporary(name)
 
     async def _send_or_keep(self, change: Change) -> None:
         """Send now; a refusal is the caller's, and anything that may pass leaves the change to the background."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from f7tfs.cluster.model import StagedObject
 from f7tfs.cluster.patience import Patience
 from f7tfs.cluster.port import Cluster
 from f7tfs.sandbox.process import SandboxProcess
+from tests.client.conftest import site_of
 
 if TYPE_CHECKING:
     from tests.client.conftest import Site
@@ -240,6 +242,209 @@ def test_an_upload_that_is_cancelled_cleans_up(site: Site, tmp_path: Path) -> No
 
     site.run(use)
     assert not (site.real / "f").exists()
+
+
+class Record:
+    """What an upload writes down, and a switch: the attempt ends when so much is written."""
+
+    kept = True
+
+    def __init__(self, *, stop: Callable[[dict[str, Any]], bool] = lambda _: False) -> None:
+        self.state: dict[str, Any] = {}
+        self.stop = stop
+        self.scope = trio.CancelScope()
+
+    def load(self) -> dict[str, Any]:
+        return copy.deepcopy(self.state)
+
+    async def save(self, state: Any) -> None:
+        self.state = copy.deepcopy(dict(state))
+        if self.stop(self.state):
+            self.scope.cancel()
+            await trio.lowlevel.checkpoint()
+
+    async def clear(self) -> None:
+        self.state = {}
+
+
+def _sent(state: dict[str, Any]) -> int:
+    sent = state.get("sent")
+    return len(sent) if isinstance(sent, dict) else len(state.get("etags", ()))
+
+
+PHASES: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "queued": bool,
+    "part": lambda state: _sent(state) == 2,
+    "complete": lambda state: bool(state.get("completed") or state.get("sent") is True or state.get("job")),
+    "moving": lambda state: bool(state.get("ino")),
+}
+# httpx leaves the generator of a body whose request is cancelled to the garbage collector, which complains.
+cancels_requests = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@cancels_requests
+@pytest.mark.parametrize("phase", ["queued", "part", "complete", "moving"])
+def test_an_upload_that_ended_in_any_phase_is_gone_on_with(
+    site: Site, tmp_path: Path, phase: str, start_sandbox: Callable[..., SandboxProcess]
+) -> None:
+    """Nobody cleans up: as after a power cut. The next connection has only what was written down."""
+    parts = start_sandbox(max_part_size=5 * MIB)
+    here = site_of(parts, site.version)
+    digest = big(tmp_path / "source", 22 * MIB)
+    (here.real / "f").write_bytes(b"old")
+    record = Record(stop=PHASES[phase])
+
+    async def first(cluster: Cluster) -> None:
+        with record.scope:
+            await cluster.stage_in(f"{here.top}/f", tmp_path / "source", None, record)
+
+    async def second(cluster: Cluster) -> None:
+        await cluster.stage_in(f"{here.top}/f", tmp_path / "source", None, record)
+
+    here.run(first)
+    assert record.scope.cancelled_caught or (site.version == "1" and phase in {"part", "moving"})
+    left = copy.deepcopy(record.state)
+    record.stop = lambda _: False
+    parts.reset_calls()
+    here.run(second)
+    assert hashlib.sha256((here.real / "f").read_bytes()).hexdigest() == digest
+    assert record.state == {}
+    assert list((parts.home / ".f7tfs").iterdir()) == []
+    begun = sum(
+        count for route, count in parts.calls().items() if route.endswith(("transfer/upload", "external/upload"))
+    )
+    # v1's form is one piece: until it is sent there is nothing to go on from.
+    assert begun == (0 if left.get("route") == "staged" or left.get("sent") else 1)
+
+
+@pytest.mark.parametrize("site", ["2"], indirect=True)
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state.update(expires=0.0),
+        lambda state: state.update(job="999999"),
+        lambda state: state.update(size=1),
+        lambda state: state["directives"].update(completeUploadUrl="http://127.0.0.1:9/"),
+    ],
+)
+def test_what_is_left_and_of_no_use_costs_an_upload_from_the_start(
+    site: Site, tmp_path: Path, spoil: Callable[[dict[str, Any]], Any]
+) -> None:
+    digest = big(tmp_path / "source", 6 * MIB)
+    record = Record(stop=PHASES["queued"])
+
+    async def first(cluster: Cluster) -> None:
+        with record.scope:
+            await cluster.stage_in(f"{site.top}/f", tmp_path / "source", None, record)
+
+    async def second(cluster: Cluster) -> None:
+        for _ in range(3):
+            try:
+                await cluster.stage_in(f"{site.top}/f", tmp_path / "source", None, record)
+                return
+            except errors.Unavailable:
+                record.state.update(expires=0.0)
+
+    site.run(first)
+    spoil(record.state)
+    record.stop = lambda _: False
+    site.run(second)
+    assert hashlib.sha256((site.real / "f").read_bytes()).hexdigest() == digest
+
+
+# -- in pieces -----------------------------------------------------------------------------------
+
+
+def in_pieces(source: Path, path: str, record: Record | None = None) -> Callable[[Cluster], Awaitable[None]]:
+    return lambda cluster: cluster.send_pieces(path, source, None, record)
+
+
+@pytest.mark.parametrize("site", ["2"], indirect=True)
+@pytest.mark.parametrize("name", ["f", "it's", "a & b", "$HOME", 'q"', "é", "-rf", " x "])
+def test_pieces_are_joined_under_any_name_and_replace_what_is_there(site: Site, tmp_path: Path, name: str) -> None:
+    digest = big(tmp_path / "source", 11 * MIB + 7)
+    (site.real / name).write_bytes(b"old")
+    (site.real / "other").write_bytes(b"other")
+    (site.real / "link").symlink_to("other")
+
+    async def use(cluster: Cluster) -> None:
+        await in_pieces(tmp_path / "source", f"{site.top}/{name}")(cluster)
+        await in_pieces(tmp_path / "source", f"{site.top}/link")(cluster)
+        assert "f7t_join" not in [job.name for job in await cluster.jobs()]
+
+    site.run(use, verify=True)
+    assert hashlib.sha256((site.real / name).read_bytes()).hexdigest() == digest
+    assert not (site.real / "link").is_symlink()
+    assert (site.real / "other").read_bytes() == b"other"
+
+
+@cancels_requests
+@pytest.mark.parametrize("site", ["2"], indirect=True)
+@pytest.mark.parametrize("phase", ["queued", "part", "complete"])
+def test_pieces_that_were_sent_are_not_sent_again(site: Site, tmp_path: Path, phase: str) -> None:
+    digest = big(tmp_path / "source", 22 * MIB)
+    record = Record(stop=PHASES[phase])
+
+    async def first(cluster: Cluster) -> None:
+        with record.scope:
+            await in_pieces(tmp_path / "source", f"{site.top}/f", record)(cluster)
+
+    site.run(first)
+    assert record.scope.cancelled_caught
+    left, record.stop = len(record.state["sent"]), lambda _: False
+    site.sandbox.reset_calls()
+    site.run(in_pieces(tmp_path / "source", f"{site.top}/f", record))
+    assert hashlib.sha256((site.real / "f").read_bytes()).hexdigest() == digest
+    sent = sum(count for route, count in site.sandbox.calls().items() if route.endswith("ops/upload"))
+    assert sent == 5 - left
+
+
+@cancels_requests
+@pytest.mark.parametrize("site", ["2"], indirect=True)
+def test_pieces_that_are_not_whole_are_not_joined(site: Site, tmp_path: Path) -> None:
+    big(tmp_path / "source", 11 * MIB)
+    (site.real / "f").write_bytes(b"old")
+    record = Record(stop=lambda state: len(state["sent"]) == 3)
+
+    async def first(cluster: Cluster) -> None:
+        with record.scope:
+            await in_pieces(tmp_path / "source", f"{site.top}/f", record)(cluster)
+
+    site.run(first)
+    record.stop = lambda _: False
+    (piece,) = (site.sandbox.home / ".f7tfs").glob("*/p00001-*")
+    piece.write_bytes(b"cut")
+    with pytest.raises(errors.Unavailable, match="wrong size"):
+        site.run(in_pieces(tmp_path / "source", f"{site.top}/f", record))
+    assert (site.real / "f").read_bytes() == b"old"
+    site.run(in_pieces(tmp_path / "source", f"{site.top}/f", record))
+    assert (site.real / "f").stat().st_size == 11 * MIB
+
+
+@pytest.mark.parametrize("site", ["2"], indirect=True)
+def test_nothing_of_a_middle_size_waits_for_a_second_look(
+    site: Site, tmp_path: Path, start_sandbox: Callable[..., SandboxProcess]
+) -> None:
+    """The ingest job looks once a minute, as on real sites; here that minute would never end."""
+    slow = start_sandbox(ingest_poll_seconds=3600.0)
+    digest = big(tmp_path / "source", 20 * MIB)
+    here = site_of(slow, "2")
+    here.run(in_pieces(tmp_path / "source", f"{here.top}/f"))
+    assert hashlib.sha256((here.real / "f").read_bytes()).hexdigest() == digest
+    assert sum(slow.calls().values()) <= 30
+
+
+@pytest.mark.parametrize("site", ["2"], indirect=True)
+def test_pieces_are_joined_where_the_sites_own_transfers_run(
+    site: Site, tmp_path: Path, start_sandbox: Callable[..., SandboxProcess]
+) -> None:
+    demanding = start_sandbox(require_account=True)
+    here = site_of(demanding, "2")
+    big(tmp_path / "source", 6 * MIB)
+    with pytest.raises(errors.AccountRequired):
+        here.run(in_pieces(tmp_path / "source", f"{here.top}/f"))
+    here.run(in_pieces(tmp_path / "source", f"{here.top}/f"), account="users")
+    assert (here.real / "f").stat().st_size == 6 * MIB
 
 
 # -- renaming ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from f7tfs.vfs.sender import NEW_FILE_MODE, mode_after
 
 LIMITS = Limits(direct_read=300, direct_write=500)
 V1 = Features(cheap_rename=True, empty_write=True, relative_symlink=True)
-V2 = Features(cheap_rename=False, empty_write=False, relative_symlink=False)
+V2 = Features(cheap_rename=False, empty_write=False, relative_symlink=False, pieces=True)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,9 @@ def test_a_read_takes_the_direct_route_up_to_the_limit(size: int, route: ReadRou
         (500, V1, WriteRoute.DIRECT),
         (500, V2, WriteRoute.DIRECT),
         (501, V1, WriteRoute.STAGED),
-        (501, V2, WriteRoute.STAGED),
+        (501, V2, WriteRoute.PIECES),
+        (32 * 500, V2, WriteRoute.PIECES),
+        (32 * 500 + 1, V2, WriteRoute.STAGED),
     ],
 )
 def test_a_write_takes_the_cheapest_route_that_carries_it(size: int, features: Features, route: WriteRoute) -> None:
@@ -61,6 +63,7 @@ def test_a_rename_is_a_job_only_where_nothing_cheaper_will_do(
         (WriteRoute.DIRECT, 0o600, None, NEW_FILE_MODE),
         (WriteRoute.DIRECT, 0o600, 0o640, 0o640),
         (WriteRoute.STAGED, 0o600, 0o600, NEW_FILE_MODE),
+        (WriteRoute.PIECES, 0o600, 0o600, NEW_FILE_MODE),
         (WriteRoute.ARCHIVE, 0o755, None, 0o755),
         (WriteRoute.ARCHIVE, 0o666, None, 0o644),
     ],

@@ -1,0 +1,185 @@
+"""Staged uploads of v2: parts go into object storage, and a job on the cluster makes a file of them.
+
+POST → PUT parts → complete → (temporary whole?) → mv job → (target right?) → clean
+
+The ingest job looks for its object once at its start, 0.5 to 3 s after the POST, and then once a minute: so the parts
+go out at once. It destroys `NAME.1` beside its target, and shows the target in pieces: so it writes to a private
+directory. What has been done is written down after each part: another attempt goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import trio
+
+from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, Unsupported
+from f7tfs.cluster.model import Stat
+from f7tfs.cluster.names import check_v2_job
+from f7tfs.cluster.port import Progress
+from f7tfs.cluster.scratch import Scratch, removed
+from f7tfs.cluster.storage import EARLY, Meter, check_content, check_target, translated_storage
+from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
+from f7tfs.cluster.upload import UploadRecord, is_interrupted, told
+from f7tfs.firecrest.client_v2 import FirecrestV2
+from f7tfs.firecrest.s3 import ObjectStorage, plan_parts
+
+Rename = Callable[[str, str], Awaitable[None]]
+
+
+class Files(Protocol):
+    """What is needed of the direct calls."""
+
+    async def stat(self, path: str) -> Stat: ...
+    async def checksum(self, path: str) -> str: ...
+    async def remove(self, path: str) -> None: ...
+
+
+class IngestV2:
+    """Uploads for one system."""
+
+    def __init__(
+        self,
+        files: Files,
+        client: FirecrestV2,
+        jobs: TransferJobs,
+        scratch: Scratch,
+        storage: ObjectStorage,
+        rename: Rename,
+        *,
+        url_seconds: float,
+        verify: bool = False,
+    ) -> None:
+        self._files = files
+        self._client = client
+        self._jobs = jobs
+        self._scratch = scratch
+        self._storage = storage
+        self._rename = rename
+        self._url_seconds = url_seconds
+        self._verify = verify
+
+    async def send(self, path: str, source: Path, progress: Progress, record: UploadRecord) -> None:
+        """Upload to a temporary, and move it to `path` when it is whole. Goes on from what `record` tells."""
+        check_v2_job(path)
+        size = (await trio.Path(source).stat()).st_size
+        if size == 0:
+            raise Unsupported(f"{path}: an empty file cannot be staged")
+        await check_target(self._files.stat, path)
+        state = await self._resumed(record, size) or await self._begun(path, size, progress, record)
+        try:
+            await self._carry_on(path, source, state, progress, record)
+        except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
+            if not (record.kept and is_interrupted(error)):
+                await self.give_up(state)
+                await record.clear()
+            raise told(error) from None
+        self._jobs.clean_later(_job(state))
+        await record.clear()
+
+    async def _resumed(self, record: UploadRecord, size: int) -> dict[str, Any] | None:
+        """What an earlier attempt has left, if it is of use: its URLs live, and its job waits for its parts."""
+        state = record.load()
+        if state.get("route") != "staged":
+            return None
+        unfinished = not state["completed"]
+        if state["size"] == size and not (
+            unfinished and (state["expires"] < time.time() or await self._jobs.has_ended(state["job"]) is not False)
+        ):
+            self._jobs.ids.add(str(state["job"]))
+            return state
+        await self.give_up(state)
+        return None
+
+    async def _begun(self, path: str, size: int, progress: Progress, record: UploadRecord) -> dict[str, Any]:
+        progress("queued", 0)
+        temporary = await self._scratch.name(path)
+        expires = time.time() + self._url_seconds - EARLY
+        job = await self._jobs.start(self._client.transfer_upload, temporary, size)
+        state: dict[str, Any] = {
+            "route": "staged",
+            "size": size,
+            "temporary": temporary,
+            "job": job.job_id,
+            "logs": list(job.logs),
+            "error_log": job.error_log,
+            "directives": dict(job.directives),
+            "expires": expires,
+            "etags": {},
+            "completed": False,
+            "ino": None,
+        }
+        await record.save(state)
+        return state
+
+    async def give_up(self, state: Mapping[str, Any]) -> None:
+        """Leave nothing of an upload behind. The job might hold a node until its time limit."""
+        job = _job(state)
+        await self._jobs.cancel(job)
+        self._jobs.clean_later(job)
+        await removed(self._files.remove, str(state["temporary"]))
+
+    # -- the steps -------------------------------------------------------------------------------
+
+    async def _carry_on(
+        self, path: str, source: Path, state: dict[str, Any], progress: Progress, record: UploadRecord
+    ) -> None:
+        size, temporary = int(state["size"]), str(state["temporary"])
+        if not (state["ino"] and await self._is_moved(path, state)):
+            if not state["completed"]:
+                await self._put(path, source, state, progress, record)
+            progress("staging", size)
+            bound = self._jobs.patience.transfer(size)
+            await self._jobs.follow(_job(state), lambda: self._has_size(temporary, size), bound, f"uploading {path}")
+            if self._verify:
+                await check_content(self._files.checksum, path, temporary, source)
+            progress("finishing", size)
+            state["ino"] = (await self._files.stat(temporary)).ino
+            await record.save(state)
+            await self._rename(temporary, path)
+        if not await self._has_size(path, size):
+            raise RemoteFailure(f"{path}: the upload arrived, but the file there is not of {size} bytes")
+
+    async def _put(
+        self, path: str, source: Path, state: dict[str, Any], progress: Progress, record: UploadRecord
+    ) -> None:
+        directives, size = state["directives"], int(state["size"])
+        urls = [str(url) for url in directives.get("partsUploadUrls") or []]
+        parts = plan_parts(urls, int(directives.get("maxPartSize") or size), size)
+        if not parts:
+            raise Unsupported(f"{path}: this site does not stage files in object storage that speaks S3")
+        known = {int(index): str(etag) for index, etag in state["etags"].items()}
+        meter = Meter(progress, "transferring")
+        meter.moved(sum(part.stop - part.start for index, part in enumerate(parts) if index in known))
+
+        async def done(index: int, etag: str) -> None:
+            state["etags"][str(index)] = etag
+            await record.save(state)
+
+        with translated_storage():
+            etags = await self._storage.put_parts(source, parts, meter.moved, known, done)
+            await self._storage.complete(str(directives.get("completeUploadUrl") or ""), etags)
+        state["completed"] = True
+        await record.save(state)
+
+    async def _is_moved(self, path: str, state: Mapping[str, Any]) -> bool:
+        """Whether an earlier attempt got as far as the last step, and its answer was lost."""
+        try:
+            found = await self._files.stat(path)
+        except ClusterError:
+            return False
+        return (found.ino, found.size) == (state["ino"], state["size"])
+
+    async def _has_size(self, path: str, size: int) -> bool:
+        try:
+            return (await self._files.stat(path)).size == size
+        except NotFound:
+            return False
+
+
+def _job(state: Mapping[str, Any]) -> TransferJob:
+    logs = tuple(str(log) for log in state["logs"])
+    return TransferJob(str(state["job"]), logs, str(state["error_log"]), dict(state["directives"]))
