@@ -25,6 +25,7 @@ from f7tfs.cli.service import service
 from f7tfs.cli.status import status
 from f7tfs.cli.sync import sync
 from f7tfs.cli.top import top
+from f7tfs.cli.transfers import transfers
 from f7tfs.cli.umount import umount
 from f7tfs.errors import UserError
 
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (login, mount, mounts, umount, status, log, top, doctor, sync, refresh, prefetch, sandbox):
+for command in (login, mount, mounts, umount, status, log, top, doctor, sync, refresh, prefetch, transfers, sandbox):
     app.command()(command)
 app.add_typer(profiles, name="profiles")
 app.add_typer(service, name="service")

@@ -109,7 +109,13 @@ class Filesystem:
             cluster, log, self.metadata, self._cache, self._reader, uploads, sender, renamer, presently
         )
         self.upkeep = Upkeep(
-            cluster, self.metadata, self._inodes, self._cache, self.reintegration, self._reachability
+            cluster,
+            self.metadata,
+            self._inodes,
+            self._cache,
+            self.reintegration,
+            self._reachability,
+            self.transfers,
         )
         self.jobs = JobsTree(
             cluster,

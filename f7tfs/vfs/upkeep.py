@@ -16,6 +16,7 @@ from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.reintegration import DrainProgress, Reintegration
+from f7tfs.vfs.transfers import Transfers
 
 
 async def _nothing() -> None:
@@ -33,7 +34,9 @@ class Upkeep:
         cache: ContentCache,
         reintegration: Reintegration,
         reachability: Reachability,
+        transfers: Transfers,
     ) -> None:
+        self._transfers = transfers
         self._cluster = cluster
         self._metadata = metadata
         self._inodes = inodes
@@ -119,4 +122,5 @@ class Upkeep:
             "inodes": len(self._inodes),
             "cache_bytes": self._cache.store.used,
             "calls": dict(self._cluster.calls),
+            "transfers": self._transfers.report(),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -41,3 +42,25 @@ def test_an_upload_goes_on_after_the_daemons_death(new_mount: Callable[..., Moun
     assert list((mount.remote / ".f7tfs").iterdir()) == []
     assert mount.umount().returncode == 0
     assert list(mount.state.rglob("uploads/*")) == []
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("api", APIS)
+def test_transfers_are_shown_while_they_go_on(new_mount: Callable[..., Mount], api: str, tmp_path: Path) -> None:
+    mount = new_mount(api)
+    mount.mount()
+    make_file(tmp_path / "in", 8 * MB)
+    mount.sandbox.faults({"match": "POST .*(ops/mkdir|xfer-external)", "delay": 600.0})
+
+    def shown() -> list[dict[str, object]]:
+        done = mount.f7tfs("transfers", "--json", str(mount.path))
+        assert done.returncode == 0, done.stderr
+        return list(json.loads(done.stdout))
+
+    assert shown() == []
+    mount.run("cp", str(tmp_path / "in"), "large")
+    wait_until(shown)
+    (transfer,) = shown()
+    assert (transfer["direction"], transfer["size"]) == ("upload", 8 * MB)
+    assert str(transfer["path"]).endswith("/large")
+    assert "/large\t" in mount.f7tfs("transfers").stdout
