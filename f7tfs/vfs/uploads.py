@@ -212,10 +212,11 @@ class Uploads:
         node, content = _file(change), _content(change)
         content.frozen = True
         try:
-            # Put down first: if the answer is lost, it is told from another's doing by this.
+            # Put down first: if the answer is lost, it is told from another's doing by this. By every change of the
+            # file: the next one finds this content at its place, perhaps in the next run.
             sent = await digest_of(content)
             node.standing = with_sent(node.standing, sent)
-            await self._log.journal.update(change)
+            await self._log.journal.update(*self._log.of(node))
             self._looks.outdate(path)
             mode = remote_mode if sent == there else None
             if mode is None:
