@@ -22,6 +22,11 @@ from f7tfs.sandbox.process import SandboxProcess
 PATIENCE = 120.0
 
 
+def alone(script: str) -> list[str]:
+    """A command that runs a script in a mount namespace of its own, where no mount of another test is."""
+    return ["unshare", "--mount", "--propagation", "private", "bash", "-c", f"umount -alt fuse.f7tfs\n{script}"]
+
+
 @dataclass
 class User:
     """A home directory with nothing in it, and the command line."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from f7tfs.sandbox.process import SandboxProcess
-from tests.dayone.conftest import PATIENCE, User, log_in
+from tests.dayone.conftest import PATIENCE, User, alone, log_in
 from tests.dayone.terminal import converse
 
 ALL_CHECKS = {
@@ -192,7 +192,7 @@ def test_a_fault_of_this_machine_is_found(
     """In a mount namespace of its own."""
     doctor = f"exec {shlex.quote(sys.executable)} -m f7tfs doctor --quick --json"
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "bash", "-c", f"{break_it} && {doctor}"],
+        alone(f"{break_it} && {doctor}"),
         env={**user.env(), **variables(sandbox), "XDG_STATE_HOME": str(user.home / "state")},
         cwd=user.home,
         capture_output=True,

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.dayone.conftest import PATIENCE, User
+from tests.dayone.conftest import PATIENCE, User, alone
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "first-mount.md"
 
@@ -52,7 +52,7 @@ def test_the_tutorial_does_what_it_says(user: User) -> None:
     assert len(all_steps) > 20
     programs = Path(sys.executable).parent
     done = subprocess.run(
-        ["bash", "-c", script_of(all_steps)],
+        alone(script_of(all_steps)),
         env={**user.env(), "PATH": f"{programs}:{user.env()['PATH']}", "LC_ALL": "C.UTF-8"},
         cwd=user.home,
         stdin=subprocess.DEVNULL,

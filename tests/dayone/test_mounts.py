@@ -20,7 +20,7 @@ import pytest
 from f7tfs.cli.mount_helper import arguments, parse
 from f7tfs.mount.mountpoint import is_stale
 from f7tfs.sandbox.process import SandboxProcess
-from tests.dayone.conftest import PATIENCE, User, log_in
+from tests.dayone.conftest import PATIENCE, User, alone, log_in
 
 HELPER = Path(sys.executable).parent / "mount.f7tfs"
 
@@ -64,9 +64,6 @@ def test_all_mounts_of_a_user_end_together(user: User, sandbox: SandboxProcess) 
     script = f"""
     set -e
     f7tfs() {{ {shlex.quote(sys.executable)} -m f7tfs "$@"; }}
-    for place in $(awk '$9 == "fuse.f7tfs" || $8 == "fuse.f7tfs" {{print $5}}' /proc/self/mountinfo); do
-        umount --lazy "$place"
-    done
     f7tfs mount here {one}
     f7tfs mount cluster:/scratch {two}
     echo written > {one}/by-all
@@ -74,7 +71,7 @@ def test_all_mounts_of_a_user_end_together(user: User, sandbox: SandboxProcess) 
     if mountpoint -q {one} || mountpoint -q {two}; then exit 9; fi
     """
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
+        alone(script),
         env=user.env(),
         capture_output=True,
         text=True,
@@ -168,7 +165,7 @@ def test_mount_and_fstab_know_the_type_f7tfs(user: User, sandbox: SandboxProcess
     """
     (sandbox.home / "from-cluster").write_text("there\n")
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
+        alone(script),
         env=user.env(),
         capture_output=True,
         text=True,
