@@ -176,10 +176,10 @@ class Admin:
             value = {} if request.method == "DELETE" else json.loads(await request.body())
             try:
                 faults = parse_faults(value)
+                if faults.s3_rules or self._site.faults.s3_rules:
+                    await self._site.store.set_rules([_rule_json(rule) for rule in faults.s3_rules])
             except ValueError as error:
                 return JSONResponse({"error": str(error)}, 400)
-            if faults.s3_rules or self._site.faults.s3_rules:
-                await self._site.store.set_rules([_rule_json(rule) for rule in faults.s3_rules])
             self._site.faults = faults
             self._site.quota.left = faults.quota
             self._site.quota.code = ERRORS[faults.quota_error]

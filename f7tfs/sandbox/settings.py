@@ -79,6 +79,12 @@ class SandboxSettings:
 
     # -- staging and jobs ------------------------------------------------------------------------
     s3_port: int = 0
+    object_store_url: str = ""
+    """An S3 endpoint to stage through, instead of the sandbox's own: `http://HOST:PORT`."""
+    object_store_key: str = ""
+    """Its access key. Empty: `AWS_ACCESS_KEY_ID` of the environment."""
+    object_store_secret: str = ""
+    """Its secret key. Empty: `AWS_SECRET_ACCESS_KEY` of the environment."""
     url_seconds: int = 604800
     max_part_size: int = 64 * MIB
     ingest_poll_seconds: float = 0.5

@@ -23,13 +23,21 @@ REGION = "us-east-1"
 RULES_PATH = "/-rules"
 
 
+def external_keys(settings: SandboxSettings) -> tuple[str, str] | None:
+    """The keys of an object store that is not ours; None if it is."""
+    if not settings.object_store_url:
+        return None
+    key = settings.object_store_key or os.environ.get("AWS_ACCESS_KEY_ID", "")
+    return key, settings.object_store_secret or os.environ.get("AWS_SECRET_ACCESS_KEY", "")
+
+
 class ObjectStore:
     """One S3 endpoint on its own port, one bucket for each user."""
 
     def __init__(self, settings: SandboxSettings, secret: str) -> None:
         """`secret` makes the keys, so URLs signed before a restart are still of the right key after it."""
         self._settings = settings
-        self._keys = ("sandbox", secret or secrets.token_hex(16))
+        self._keys = external_keys(settings) or ("sandbox", secret or secrets.token_hex(16))
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind((settings.host, settings.s3_port))
@@ -44,19 +52,25 @@ class ObjectStore:
 
     @property
     def url(self) -> str:
-        return f"http://{self._settings.host}:{self.port}"
+        return self._settings.object_store_url.rstrip("/") or f"http://{self._settings.host}:{self.port}"
+
+    @property
+    def external(self) -> bool:
+        """Whether it is somebody else's."""
+        return bool(self._settings.object_store_url)
 
     # -- life ------------------------------------------------------------------------------------
 
     async def start_on_connection(self) -> None:
         """Start the process as soon as somebody connects, so that a URL from before a restart gets an answer."""
-        await trio.lowlevel.wait_readable(self._listener)
-        await self.start()
+        if not self.external:
+            await trio.lowlevel.wait_readable(self._listener)
+            await self.start()
 
     async def start(self) -> None:
         """Start the process, unless it runs. Connections wait in the listener's queue until it takes them."""
         async with self._lock:
-            if self._process is None:
+            if self._process is None and not self.external:
                 self._process = await trio.to_thread.run_sync(self._spawn)
             if self._client is None:
                 self._client = await trio.to_thread.run_sync(self._connect)
@@ -98,7 +112,8 @@ class ObjectStore:
         client = boto3.session.Session(key, secret, region_name=REGION).client(
             "s3", endpoint_url=self.url, config=config
         )
-        client.create_bucket(Bucket=self.bucket)
+        with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+            client.create_bucket(Bucket=self.bucket)
         return client
 
     def close(self) -> None:
@@ -149,7 +164,9 @@ class ObjectStore:
         return str(made["UploadId"])
 
     async def set_rules(self, rules: list[dict[str, object]]) -> None:
-        """Faults of the store itself."""
+        """Faults of the store itself. Raises ValueError if it is not ours."""
+        if self.external:
+            raise ValueError("s3_rules are for the sandbox's own object store")
         await self._in_thread(lambda: self._put_rules(json.dumps(rules)))
 
     def _put_rules(self, body: str) -> None:
