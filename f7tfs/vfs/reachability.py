@@ -22,7 +22,8 @@ class Reachability:
     def __init__(self, patience: float) -> None:
         """`patience`: seconds for a call while nothing is known to be wrong."""
         self._patience = patience
-        self._pause_ends = float("-inf")
+        self.pause_ends = float("-inf")
+        """Monotonic time until which nobody tries."""
         self.since: float | None = None
         """Wall-clock time since when the cluster is away; None: it is not."""
         self.on_return: Callable[[], None] = lambda: None
@@ -30,7 +31,7 @@ class Reachability:
     @property
     def paused(self) -> bool:
         """A try a moment ago failed."""
-        return trio.current_time() < self._pause_ends
+        return trio.current_time() < self.pause_ends
 
     @property
     def patience(self) -> float:
@@ -39,14 +40,14 @@ class Reachability:
 
     def lost(self, why: object) -> None:
         """A call found nobody there."""
-        self._pause_ends = trio.current_time() + PAUSE_SECONDS
+        self.pause_ends = trio.current_time() + PAUSE_SECONDS
         if self.since is None:
             self.since = time.time()
             logger.warning("the cluster cannot be reached; what is known is served, what is written waits: %s", why)
 
     def found(self) -> None:
         """A call was answered."""
-        self._pause_ends = float("-inf")
+        self.pause_ends = float("-inf")
         if self.since is not None:
             logger.warning("the cluster is back after %.0f s", time.time() - self.since)
             self.since = None

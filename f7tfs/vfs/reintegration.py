@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 CONCURRENT = 4
 
+MANY = 100
+# So many waiting changes are not looked through at each news.
+LOOK_SECONDS = 0.05
+
 DrainProgress = Callable[[int, int], None]
 """Told (changes left, bytes left)."""
 
@@ -32,6 +36,7 @@ class Reintegration:
         self.uploads = uploads
         self._replay = replay
         self._reachability = reachability
+        self._under_way = 0
         reachability.on_return = log.resume
 
     # -- the background --------------------------------------------------------------------------
@@ -43,14 +48,22 @@ class Reintegration:
                 news = self.log.news()
                 for change in self.log.ready(self._room()):
                     change.sending = True
+                    self._under_way += 1
                     nursery.start_soon(self._attempt, change)
-                with trio.move_on_at(self.log.next_due()):
+                with trio.move_on_at(self._next_look()):
                     await news.wait()
 
     def _room(self) -> int:
-        """How many more changes may be under way: one at a time finds out whether the cluster is back."""
-        under_way = sum(change.sending for change in self.log.changes.values())
-        return max(0, (CONCURRENT if self._reachability.since is None else 1) - under_way)
+        """How many more changes may be under way: one now and then finds out whether the cluster is back."""
+        if self._reachability.paused:
+            return 0
+        return max(0, (CONCURRENT if self._reachability.since is None else 1) - self._under_way)
+
+    def _next_look(self) -> float:
+        """Monotonic time; not looked at while there is no room, since the changes may be many."""
+        if self._reachability.paused:
+            return self._reachability.pause_ends
+        return self.log.next_due() if self._room() else float("inf")
 
     async def _attempt(self, change: Change) -> None:
         # Whoever waits for an answer goes first.
@@ -65,6 +78,7 @@ class Reintegration:
                 self.log.put_off(change, Uncertain(str(error)))
             finally:
                 change.sending = False
+                self._under_way -= 1
                 self.log.tell()
 
     async def _make(self, change: Change) -> None:
@@ -98,6 +112,8 @@ class Reintegration:
                 return len(self.log.changes)
             self.log.hurry(waiting)
             await news.wait()
+            if len(waiting) > MANY:
+                await trio.sleep(LOOK_SECONDS)
 
     def _waiting(self) -> list[Change]:
         """What still may be sent without anybody's doing."""
