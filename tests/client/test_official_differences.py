@@ -77,7 +77,7 @@ def download_of_what_is_not_there(c: Any, p: Place) -> Any:
 
 @v2
 def wait_that_is_over(c: Any, p: Place) -> Any:
-    job_id = c.submit(p.system, p.far, script_str="#!/bin/bash\nsleep 2\n")["jobId"]
+    job_id = c.submit(p.system, p.far, script_str="#!/bin/bash\nsleep 300\n")["jobId"]
     failed = tried(lambda: c.wait_for_job(p.system, job_id, timeout=0.3))
     tried(lambda: c.cancel_job(p.system, job_id))
     return failed

@@ -111,6 +111,14 @@ def test_each_exception_that_is_exported_is_here() -> None:
     assert {name for name in kinds if not hasattr(f7t, name)} == set()
 
 
+def test_each_authorization_that_is_exported_is_here() -> None:
+    kinds = {name for name in firecrest.__all__ if name.endswith("Auth")} - {"ApiKeyAuth"}
+    assert kinds
+    for name in kinds:
+        wanted = parameters(getattr(firecrest, name).__init__)
+        assert list(parameters(getattr(f7t, name).__init__)) == list(wanted)
+
+
 def test_each_reason_is_still_needed() -> None:
     theirs = {name for official, _ in PAIRS.values() for name in public(official)}
     assert LEFT_OUT.keys() <= theirs

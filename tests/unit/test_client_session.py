@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import httpx
 import pytest
@@ -26,6 +30,8 @@ from f7tfs.firecrest.errors import (
     Uncertain,
     UnexpectedStatusException,
 )
+from f7tfs.firecrest.limiter import background
+from f7tfs.firecrest.retry import RetryPolicy
 from f7tfs.firecrest.session import Options
 
 T = TypeVar("T")
@@ -317,3 +323,57 @@ def test_v1_submissions_carry_account_and_environment_as_a_form() -> None:
     task = call_v1(server, lambda client: client.submit_path("cluster", "/d/j.sh", "acct", {"A": "b c"}))
     form = httpx.QueryParams(server.requests[0].content.decode())
     assert (task, dict(form)) == ("t1", {"targetPath": "/d/j.sh", "account": "acct", "env": '{"A": "b c"}'})
+
+
+def test_no_call_begins_before_the_next_period_when_the_site_says_that_none_is_left() -> None:
+    used_up = httpx.Response(200, json={"output": STAT}, headers={"RateLimit-Remaining": "0", "RateLimit-Reset": "7"})
+    few = httpx.Response(200, json={"output": STAT}, headers={"RateLimit-Remaining": "3", "RateLimit-Reset": "9"})
+    server = Server(used_up, few, ok())
+
+    async def use(client: FirecrestV2) -> list[float]:
+        began, times = trio.current_time(), []
+        for lane in (contextlib.nullcontext(), contextlib.nullcontext(), contextlib.nullcontext(), background()):
+            with lane:
+                await stat(client)
+            times.append(trio.current_time() - began)
+        return times
+
+    # The second call waits for the next period; of what is left then, the background leaves the rest to the others.
+    assert call_v2(server, use) == pytest.approx([0, 7, 7, 16])
+
+
+def test_a_limit_without_retry_after_is_waited_for_until_it_is_reset() -> None:
+    server = Server(fail(429, **{"RateLimit-Remaining": "0", "RateLimit-Reset": "11"}), ok())
+
+    async def use(client: FirecrestV2) -> float:
+        began = trio.current_time()
+        await stat(client)
+        return trio.current_time() - began
+
+    assert call_v2(server, use) == pytest.approx(11)
+    assert len(server.requests) == 2
+
+
+class BrokenMidway(httpx.AsyncBaseTransport):
+    """Takes the first block of what is sent, and then the connection is gone."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        async for _ in cast(httpx.AsyncByteStream, request.stream):
+            raise httpx.WriteError("gone")
+        raise AssertionError("there was nothing to send")
+
+
+@pytest.mark.parametrize("content", [b"x", None], ids=["bytes", "file"])
+def test_what_was_being_sent_when_the_connection_went_is_closed(tmp_path: Path, content: bytes | None) -> None:
+    local = tmp_path / "f"
+    local.write_bytes(b"x" * 3 * 2**20)
+
+    async def main() -> None:
+        options = Options(transport=BrokenMidway(), retry=RetryPolicy(total=0))
+        async with FirecrestV2("https://f7t.test", StaticToken("t"), options) as client:
+            with pytest.raises(ConnectionFailed):
+                await client.upload("cluster", "/d", "f", content or local)
+            gc.collect()  # trio would complain here, which fails the test, of a generator that nobody has closed
+
+    trio.run(main)
+    assert str(local) not in {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
