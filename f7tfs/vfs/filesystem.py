@@ -56,16 +56,14 @@ logger = logging.getLogger(__name__)
 async def open_filesystem(cluster: Cluster, root: str, options: VfsOptions) -> AsyncIterator[Filesystem]:
     """The file system of a cluster's directory, with its background work. Raises ClusterError for a bad root."""
     options.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    journal = Journal(options.state_directory / "journal.sqlite")
-    try:
+    with contextlib.ExitStack() as stack:
+        journal = stack.enter_context(contextlib.closing(Journal(options.state_directory / "journal.sqlite")))
         async with trio.open_nursery() as nursery:
             filesystem = Filesystem(cluster, journal, options, nursery)
-            with contextlib.closing(filesystem.jobs):
-                await filesystem.start(root)
-                yield filesystem
+            stack.enter_context(contextlib.closing(filesystem.jobs))
+            await filesystem.start(root)
+            yield filesystem
             nursery.cancel_scope.cancel()
-    finally:
-        journal.close()
 
 
 class Filesystem:
@@ -205,7 +203,6 @@ class Filesystem:
         return self._handles.add(DirectoryHandle(inode=inode, entries=entries))
 
     def _listed(self, directory: Directory, name: str) -> bool:
-        # f7tfs's own temporaries are nobody's business.
         return name != SCRATCH_NAME and self.jobs.is_listed(directory, name)
 
     def entries(self, handle: int) -> list[tuple[str, Inode]]:

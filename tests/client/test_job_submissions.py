@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,11 @@ def submissions(site: Site) -> int:
     return sum(count for call, count in site.sandbox.calls().items() if "POST" in call and "compute" in call)
 
 
-def test_a_job_whose_answer_was_lost_is_found_and_not_sent_again(site: Site, kept: Path) -> None:
+def test_a_job_whose_answer_was_lost_is_found_and_not_sent_again(
+    site: Site, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitting, "LOOKUP_SECONDS", 60.0)
+
     async def use(cluster: Cluster) -> None:
         async with desk(cluster, kept) as at:
             # Jobs of the same name and directory, which are others.
@@ -145,6 +149,7 @@ def test_a_script_of_the_clusters_own_is_found_too_and_not_taken_for_an_earlier_
             lost = new_record("own.sh", site.top, None, path)
             with pytest.raises(Uncertain):
                 await at.submitter.submit(lost)
+            monkeypatch.setattr(submitting, "LOOKUP_SECONDS", 60.0)
             site.sandbox.faults({"match": SUBMISSION, "drop": "after"})
             found = new_record("own.sh", site.top, None, path)
             await at.submitter.submit(found)
@@ -233,14 +238,14 @@ def test_a_mount_that_ended_while_it_submitted_finds_the_job_again(site: Site, k
 
 @pytest.mark.parametrize("prevented", [Unavailable("x could not be sent"), Refused("x was refused")])
 def test_a_job_is_refused_where_a_change_that_it_needs_has_failed(
-    site: Site, kept: Path, prevented: Exception
+    site: Site, kept: Path, prevented: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def settle(_directory: str) -> Awaitable[None]:
+    async def settle(_directory: str) -> None:
         raise prevented
 
     async def use(cluster: Cluster) -> None:
         async with desk(cluster, kept) as at:
-            at.submitter._settle = settle  # type: ignore[assignment]
+            monkeypatch.setattr(at.submitter, "_settle", settle)
             record = new_record("run.sh", site.top, SCRIPT)
             with pytest.raises(Refused, match="x "):
                 await at.submitter.submit(record)

@@ -211,3 +211,31 @@ def test_ctl_cancels_and_forgets(mount: Mount) -> None:
     mount.sh(f"echo forget > .jobs/{job}/ctl")
     assert not (mount.path / ".jobs" / job).exists()
     assert mount.attempt("bash", "-c", "echo dance > .jobs/last/ctl").returncode != 0
+
+
+def test_a_job_is_refused_while_a_change_below_its_directory_has_failed(mount: Mount, tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text("#!/bin/bash\ncat input\n")
+    mount.sh("mkdir project other")
+    mount.sandbox.faults(quota=0)
+    assert mount.attempt("dd", "if=/dev/zero", "of=project/input", "bs=100", "count=1").returncode != 0
+    mount.sandbox.clear_faults()
+    failed = mount.attempt("cp", str(tmp_path / "run.sh"), "project/.jobs/")
+    assert failed.returncode != 0
+    assert "project/input could not be sent" in mount.run("cat", "project/.jobs/run.sh.err")
+    mount.run("cp", str(tmp_path / "run.sh"), "other/.jobs/")
+    mount.run("rm", "project/input")
+    mount.run("cp", str(tmp_path / "run.sh"), "project/.jobs/")
+    assert not (mount.path / "project/.jobs/run.sh.err").exists()
+
+
+def test_a_command_runs_inside_a_running_job_where_the_api_can(mount: Mount) -> None:
+    mount.sh("printf '#!/bin/bash\\nsleep 300\\n' > .jobs/long")
+    job = the_job(mount)
+    wait_until(lambda: state(mount, job) == "RUNNING")
+    ran = mount.attempt("bash", "-c", f"echo 'run echo here > ran' > .jobs/{job}/ctl")
+    if mount.api == "v2":
+        assert ran.returncode == 0, ran.stderr
+        assert (mount.remote / "ran").read_text() == "here\n"
+    else:
+        assert "Operation not supported" in ran.stderr
+    mount.run("rm", "-r", f".jobs/{job}")
