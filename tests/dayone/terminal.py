@@ -10,6 +10,7 @@ import struct
 import sys
 import termios
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,10 @@ def converse(
     arguments: Sequence[str], env: Mapping[str, str], cwd: Path, exchanges: Sequence[tuple[str, str]] = ()
 ) -> tuple[int, str]:
     """Run `f7tfs ARGUMENTS`, type each answer after its question; returns the exit code and what was shown."""
-    pid, terminal = pty.fork()
+    with warnings.catch_warnings():
+        # The child does nothing but become another program.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)
         os.execve(sys.executable, [sys.executable, "-m", "f7tfs", *arguments], {**env, "TERM": "xterm"})  # noqa: S606
