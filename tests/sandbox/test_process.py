@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from f7tfs.mount.mountinfo import FILE_SYSTEM_TYPE
+from f7tfs.sandbox.jobs import isolation
 from f7tfs.sandbox.process import SandboxProcess
 
 
@@ -128,3 +130,10 @@ def test_the_admin_endpoints_want_their_token(sandbox: SandboxProcess) -> None:
 def test_an_unknown_fault_is_refused(sandbox: SandboxProcess) -> None:
     with pytest.raises(urllib.error.HTTPError, match="400"):
         sandbox.faults(no_such_fault=1)
+
+
+def test_what_a_job_holds_are_no_mounts_of_f7tfs() -> None:
+    """A mount that a job's namespace holds cannot end before the job does."""
+    leaving_out = isolation.SCRIPT.index('[ "$type" = fuse.f7tfs ]')
+    assert leaving_out < isolation.SCRIPT.index("--rbind")
+    assert FILE_SYSTEM_TYPE == "fuse.f7tfs"

@@ -2,7 +2,8 @@
 
 The job's root is a fresh tmpfs with everything of this machine's root mounted in it, and the served directories over
 that: `/home` is then the sandbox's, not this machine's. Without the right to do so, jobs run in the real directories,
-and only relative paths and `$HOME` mean the same in them as through the API.
+and only relative paths and `$HOME` mean the same in them as through the API. Mounts of f7tfs are left out: held
+in here, they could not end while the job runs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ SCRIPTS = "/.f7tfs-jobs"
 SCRIPT = """
 set -e
 new=$1; root=$2; tops=$3; directory=$4; shift 4
+while read -r _ where type _; do
+  if [ "$type" = fuse.f7tfs ]; then umount -l "$(printf %b "$where")" 2>/dev/null || :; fi
+done < /proc/self/mounts
 mount -t tmpfs tmpfs "$new"
 for entry in /*; do
   if [ -L "$entry" ]; then cp -P "$entry" "$new$entry"
