@@ -109,7 +109,8 @@ class Journal:
 
     async def renamed(self, old: str, new: str, moved: Sequence[tuple[int, Change]], added: Change | None) -> None:
         """After a rename here: times follow, and so do changes, each given with the row that it had."""
-        put = [(change.row, *_values(change)[2:4], before) for before, change in moved]
+        # What may stand at the new place is another thing than at the old one.
+        put = [(change.row, *_values(change)[2:4], *_values(change)[6:8], before) for before, change in moved]
 
         def work(db: sqlite3.Connection) -> None:
             _move_times(db, old, new)
@@ -117,7 +118,7 @@ class Journal:
                 values = _values(added)
                 marks = ",".join("?" * len(values))
                 db.execute(f"INSERT INTO changes ({COLUMNS}) VALUES ({marks})", values)  # noqa: S608 -- constants
-            db.executemany("UPDATE changes SET id=?, path=?, new_path=? WHERE id=?", put)
+            db.executemany("UPDATE changes SET id=?, path=?, new_path=?, standing=?, new_standing=? WHERE id=?", put)
 
         await self._run(work)
 

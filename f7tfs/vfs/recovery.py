@@ -77,7 +77,9 @@ class Recovery:
         if node.content is not None:
             self._cache.give(node, content)
         node.content = change.content = content
-        node.change, node.standing = change, change.standing
+        earlier = None if node.change is None else node.standing
+        node.change = change
+        node.standing = change.standing if earlier is None else standing.both(earlier, change.standing)
         node.attributes.size, node.attributes.mtime_ns = content.size, int(row.node["mtime_ns"])
         node.attributes.mode = int(row.node["mode"])
         node.written_here = True

@@ -42,6 +42,15 @@ def with_sent(standing: Standing, sent: Sent) -> Standing:
     return replace(standing, sent=(*standing.sent, sent))
 
 
+def both(earlier: Standing, later: Standing) -> Standing:
+    """What two changes of one place, of which the earlier is not made yet, may find there."""
+    version = earlier.version if earlier.version is not None else later.version
+    together = Standing(version, earlier.sent, known=earlier.known and later.known)
+    for sent in later.sent:
+        together = with_sent(together, sent)
+    return together
+
+
 def dump(standing: Standing) -> str:
     """As the journal keeps it."""
     version = standing.version

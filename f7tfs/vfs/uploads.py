@@ -212,11 +212,10 @@ class Uploads:
         node, content = _file(change), _content(change)
         content.frozen = True
         try:
-            # Put down first: if the answer is lost, it is told from another's doing by this. By every change of the
-            # file: the next one finds this content at its place, perhaps in the next run.
+            # Put down first: if the answer is lost, it is told from another's doing by this.
             sent = await digest_of(content)
             node.standing = with_sent(node.standing, sent)
-            await self._log.journal.update(*self._log.of(node))
+            await self._log.journal.update(change, *self._tell_who_finds(path, sent, change))
             self._looks.outdate(path)
             mode = remote_mode if sent == there else None
             if mode is None:
@@ -228,6 +227,18 @@ class Uploads:
             node.standing = Standing(sent=(sent,))
         finally:
             content.frozen = False
+
+    def _tell_who_finds(self, path: str, sent: Sent, sending: Change) -> list[Change]:
+        """Every other change that finds this content at its place, perhaps in the next run: it is not another's."""
+        told = [c for c in self._log.meeting([path]) if path in (c.path, c.new_path) and c is not sending]
+        for change in told:
+            if change.new_path == path:
+                change.new_standing = with_sent(change.new_standing, sent)
+            elif change.content is not None and isinstance(change.node, File):
+                change.node.standing = with_sent(change.node.standing, sent)
+            else:
+                change.standing = with_sent(change.standing, sent)
+        return told
 
     async def _place(self, change: Change, node: File) -> tuple[str, Sent | None]:
         """Where the content goes: its own place, or beside it where someone changed the file meanwhile.
