@@ -57,11 +57,15 @@ async def source_of(given: LocalPath | BinaryIO, size: int | None) -> Source:
 
 def _spooled(file: BinaryIO, size: int) -> Path:
     with tempfile.NamedTemporaryFile(prefix="f7tfs-", delete=False) as copy:
-        left = size
-        while left and (block := file.read(min(left, BLOCK))):
-            copy.write(block)
-            left -= len(block)
-    path = Path(copy.name)
+        path = Path(copy.name)
+        try:
+            left = size
+            while left and (block := file.read(min(left, BLOCK))):
+                copy.write(block)
+                left -= len(block)
+        except BaseException:
+            path.unlink()
+            raise
     if left:
         path.unlink()
         raise OSError(f"the open file ended {left} bytes early")
