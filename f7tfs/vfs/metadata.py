@@ -18,6 +18,7 @@ from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Journal
+from f7tfs.vfs.names import at_its_place
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.roots import made_up_entries
@@ -183,7 +184,7 @@ class Metadata:
 
     async def _lookup_alone(self, parent: Directory, name: str) -> Node:
         """By `stat`, for a directory that cannot be listed."""
-        stat = await self._cluster.stat(f"{parent.remote_path.rstrip('/')}/{name}")
+        stat = await at_its_place(parent, lambda path: self._cluster.stat(f"{path.rstrip('/')}/{name}"))
         now = trio.current_time()
         old = parent.children.get(name)
         user, group = self.owner(stat)
@@ -237,7 +238,7 @@ class Metadata:
         entries = made_up_entries(path, self._file_systems)
         if entries is not None:
             return entries
-        entries = await self._cluster.list_directory(path)
+        entries = await at_its_place(directory, self._cluster.list_directory)
         try:
             await self._learn_zone(path, entries)
         except ClusterError as error:

@@ -5,14 +5,30 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
+from f7tfs.cluster.errors import NotFound
 from f7tfs.vfs.nodes import Directory, File, Node
+
+Answer = TypeVar("Answer")
 
 
 def join(parent: Directory, name: str) -> str:
     """The path of a name in a directory."""
     return f"{parent.path.rstrip('/')}/{name}"
+
+
+async def at_its_place(node: Node, ask: Callable[[str], Awaitable[Answer]]) -> Answer:
+    """What `ask` says of a node's place on the cluster: the other one, while a rename is being made there."""
+    asked = node.remote_path
+    try:
+        return await ask(asked)
+    except NotFound:
+        other = next((path for path in (node.remote_path, node.path) if path != asked), None)
+        if other is None:
+            raise
+        return await ask(other)
 
 
 def conflict_name(path: str) -> str:

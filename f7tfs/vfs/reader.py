@@ -12,6 +12,7 @@ from f7tfs.vfs.bundles import Bundles
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.handles import Handle
+from f7tfs.vfs.names import at_its_place
 from f7tfs.vfs.nodes import File
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.ranges import Ranges
@@ -98,7 +99,7 @@ class Reader:
     async def _fetch_whole(self, node: File, content: Content) -> None:
         if content.complete:
             return
-        data = await self._cluster.read_direct(node.remote_path)
+        data = await at_its_place(node, self._cluster.read_direct)
         if len(data) != content.size and not content.dirty:
             # Newer than the listing; the next listing will show another version and drop it.
             content.resize(len(data))

@@ -88,18 +88,17 @@ def test_scheduler(run: Run) -> None:
     run(use)
 
 
-def test_reservations_are_not_changed_on_a_server_that_has_no_such_call(run: Run) -> None:
-    fields = ("staff", "1", "gpu", "2026-12-24T00:00:00", "2026-12-24T12:00:00")
+def test_reservations_are_made_changed_and_removed(run: Run) -> None:
+    first, later = ("1", "gpu", "2026-12-24T00:00:00", "2026-12-24T12:00:00"), "2026-12-24T18:00:00"
 
     async def use(client: AsyncFirecrest) -> None:
-        with pytest.raises(f7t.NotFound):
-            await client.all_reservations(SYSTEM)
-        with pytest.raises(f7t.NotFound):
-            await client.create_reservation(SYSTEM, "mine", *fields)
-        with pytest.raises(f7t.NotFound):
-            await client.update_reservation(SYSTEM, "mine", *fields)
-        with pytest.raises(f7t.NotFound):
-            await client.delete_reservation(SYSTEM, "mine")
+        assert await client.all_reservations(SYSTEM) == []
+        await client.create_reservation(SYSTEM, "mine", "staff", *first)
+        await client.update_reservation(SYSTEM, "mine", "staff", *first[:3], later)
+        (found,) = await client.all_reservations(SYSTEM)
+        assert (found["reservationname"], found["endtime"]) == ("mine", later)
+        await client.delete_reservation(SYSTEM, "mine")
+        assert await client.all_reservations(SYSTEM) == []
 
     run(use)
 

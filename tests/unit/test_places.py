@@ -1,0 +1,60 @@
+"""Where something is asked for while a rename of it is being made on the cluster."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from f7tfs.cluster.errors import NotFound
+from f7tfs.cluster.model import Kind
+from f7tfs.vfs.inodes import InodeTable
+from f7tfs.vfs.names import at_its_place
+from f7tfs.vfs.nodes import Attributes, Node
+from f7tfs.vfs.tree import Tree, make_root
+
+
+@pytest.fixture
+def node() -> Node:
+    """`new`, which the cluster has as `old` as far as is known here."""
+    attributes = Attributes(Kind.DIRECTORY, 0o755, "user", "users", 4096, 0)
+    root = make_root("/home/user", attributes)
+    tree = Tree(InodeTable(), root, lambda _text: 0)
+    node = tree.make(root, "new", attributes, None, 0)
+    tree.attach(node, root, "new")
+    node.moved = (root, "old")
+    return node
+
+
+@pytest.mark.parametrize("there", ["/home/user/old", "/home/user/new"])
+def test_it_is_found_at_either_place(node: Node, there: str) -> None:
+    async def ask(path: str) -> str:
+        if path != there:
+            raise NotFound(path)
+        return path
+
+    assert trio.run(at_its_place, node, ask) == there
+
+
+def test_what_is_at_neither_place_is_gone(node: Node) -> None:
+    asked = []
+
+    async def ask(path: str) -> str:
+        asked.append(path)
+        raise NotFound(path)
+
+    with pytest.raises(NotFound):
+        trio.run(at_its_place, node, ask)
+    assert asked == ["/home/user/old", "/home/user/new"]
+
+
+def test_without_a_rename_it_is_asked_for_once(node: Node) -> None:
+    node.moved = None
+    asked = []
+
+    async def ask(path: str) -> str:
+        asked.append(path)
+        raise NotFound(path)
+
+    with pytest.raises(NotFound):
+        trio.run(at_its_place, node, ask)
+    assert asked == ["/home/user/new"]
