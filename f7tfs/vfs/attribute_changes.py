@@ -35,6 +35,7 @@ class AttributeChanges:
             if isinstance(node, File):
                 node.remote_mode = mode
             self._set_mode(node, mode)
+            await self._log.journal.update(*self._log.of(node))
 
         attempt = Attempt.NONE
         if node.on_cluster:
@@ -47,9 +48,9 @@ class AttributeChanges:
     async def _journal_mode(self, node: Node, mode: int) -> None:
         self._set_mode(node, mode)
         riding = [c for c in self._log.of(node) if c.kind in RIDING and not c.in_flight]
-        if riding:
-            await self._log.journal.update(*riding)
-        else:
+        # Whatever is about it tells the next run its mode.
+        await self._log.journal.update(*self._log.of(node))
+        if not riding:
             dentries = ((node.parent, node.name),) if node.parent is not None else ()
             await self._log.keep(self._log.register(ChangeKind.CHMOD, node, node.path, dentries=dentries))
 

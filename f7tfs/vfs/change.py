@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from f7tfs.cluster.errors import ClusterError
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import Directory, File, Node, Standing
+from f7tfs.vfs.standing import either
 
 
 class ChangeKind(enum.StrEnum):
@@ -104,6 +105,15 @@ class Change:
     def expected(self) -> Standing:
         """What may stand at `path` without being another's doing."""
         return self.node.standing if isinstance(self.node, File) and self.content is not None else self.standing
+
+    def may_find(self, path: str, standing: Standing) -> None:
+        """Something of ours may stand at one of its places by the time that it is made."""
+        if path == self.new_path:
+            self.new_standing = either(self.new_standing, standing)
+        elif isinstance(self.node, File) and self.content is not None:
+            self.node.standing = either(self.node.standing, standing)
+        else:
+            self.standing = either(self.standing, standing)
 
     @property
     def being_written(self) -> bool:

@@ -113,6 +113,18 @@ class ChangeLog:
             if any(path != directory and is_at_or_below(path, directory) for path in change.paths)
         ]
 
+    async def arrives(self, path: str, standing: Standing, doing: Change | None, node: Node) -> None:
+        """What is about to be brought to a place. Put down before: whoever finds it there, perhaps in the next run,
+        is not to take it for another's. `doing`: the change that does it; its node may find it under another name.
+        """
+        told = [c for c in self.changes.values() if c is not doing and path in c.paths]
+        for change in told:
+            change.may_find(path, standing)
+        alike = [c for c in self.of(node) if c is not doing and c.content is not None and c not in told]
+        written = [*([doing] if doing is not None else []), *told, *alike]
+        if written:
+            await self.journal.update(*written)
+
     def put_last(self, changes: Iterable[Change], old: str, new: str) -> list[tuple[int, Change]]:
         """Move changes behind all others, below `new` instead of `old`. Returns each with the row it had."""
         moved = []

@@ -95,6 +95,8 @@ class Journal:
     async def update(self, *changes: Change) -> None:
         """Put down what has changed of changes: state, places, attributes, what is expected."""
         rows = [(*_values(change)[2:], change.row) for change in changes]
+        if not rows:
+            return
         await self._run(lambda db: db.executemany(UPDATE, rows))
 
     async def finish(self, change: Change, set_time: SetTime | None = None) -> None:
@@ -126,6 +128,10 @@ class Journal:
         """What an earlier run left, in order."""
         rows = self._connection.execute(f"SELECT {COLUMNS} FROM changes ORDER BY id")  # noqa: S608 -- constants
         return [Row(**{**dict(zip(FIELDS, row, strict=True)), "node": json.loads(row[5])}) for row in rows]
+
+    async def forget(self, row: int) -> None:
+        """Nothing can be made of it any more."""
+        await self._run(lambda db: db.execute("DELETE FROM changes WHERE id=?", (row,)))
 
     def drop_row(self, row: int) -> None:
         """Give a change up while nothing is mounted. Blocking."""

@@ -10,6 +10,7 @@ import trio
 from f7tfs.cluster.errors import NotFound, Refused
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.change import Change, ChangeKind, meet
+from f7tfs.vfs.content import Content
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import locked
 from f7tfs.vfs.nodes import File, Node, Standing, Version
@@ -51,6 +52,8 @@ class JournalKeeper:
             self._log.take_out(change)
             self._undo(change)
             await self._log.journal.finish(change)
+            if isinstance(change.node, File) and change.content is not None:
+                self._forget_content(change.node, change.content)
 
     def _change(self, row: int) -> Change:
         try:
@@ -86,16 +89,20 @@ class JournalKeeper:
         for directory in directories.values():
             self._metadata.expire(directory)
 
+    def _forget_content(self, node: File, content: Content) -> None:
+        if node.content is not content:
+            self._cache.store.discard(content)
+        elif node.change is None:
+            self._cache.drop(node)
+
     def _undo_content(self, change: Change, node: Node) -> None:
         if not isinstance(node, File) or change.content is None:  # pragma: no cover -- a content's node is a file
             return
         if node.change is change:
             node.change = None
         if node.content is not change.content:
-            self._cache.store.discard(change.content)
             return
         change.content.dirty = False
-        self._cache.drop(node)
         if node.on_cluster or change.uncertain_before:
             # Its size and version are another's until the next listing.
             node.on_cluster, node.version, node.standing = True, GIVEN_UP, Standing(known=False)

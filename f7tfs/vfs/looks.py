@@ -5,7 +5,7 @@ One listing answers for all places of a directory for a while, but for those tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cachetools
@@ -14,20 +14,20 @@ import trio
 from f7tfs.cluster.errors import NotADirectory, NotFound, Refused, TimedOut, Unauthorized
 from f7tfs.cluster.model import Entry, Kind
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.change import ancestors
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import Sent, Standing, Version
 from f7tfs.vfs.singleflight import SingleFlight
 from f7tfs.vfs.standing import Verdict, judge
 
 DIRECTORIES = 64
+REMEMBERED = 1024
 
 
 @dataclass(eq=False, slots=True)
 class _Look:
     asked: float
     entries: dict[str, Entry]
-    outdated: set[str] = field(default_factory=set)
-    """Names changed from here since."""
 
 
 class Looks:
@@ -38,12 +38,21 @@ class Looks:
         self._seconds = seconds
         self._looks: cachetools.LRUCache[str, _Look] = cachetools.LRUCache(DIRECTORIES)
         self._flights: SingleFlight[str, _Look] = SingleFlight()
+        self._changed: dict[str, float] = {}
+        """When a place was changed from here last (monotonic)."""
 
     def outdate(self, path: str) -> None:
         """It was changed from here, or is about to be."""
-        directory, _, name = path.rpartition("/")
-        if (look := self._looks.get(directory or "/")) is not None:
-            look.outdated.add(name)
+        now = trio.current_time()
+        self._changed[path] = now
+        if len(self._changed) > REMEMBERED:
+            # Of what is older, no listing is believed anyway.
+            self._changed = {place: when for place, when in self._changed.items() if when >= now - self._seconds}
+
+    def _tells(self, look: _Look, path: str, earliest: float) -> bool:
+        """Whether a listing says what is at a path: a listing that was under way during a change does not."""
+        changed = max(self._changed.get(place, float("-inf")) for place in (path, *ancestors(path)))
+        return look.asked >= earliest and look.asked > changed
 
     async def at(self, path: str, since: float = float("-inf")) -> Entry | None:
         """What is at `path`, as of after `since` (monotonic); None if nothing is."""
@@ -52,9 +61,9 @@ class Looks:
         look = self._looks.get(directory)
         earliest = max(since, trio.current_time() - self._seconds)
         try:
-            if look is None or look.asked < earliest or name in look.outdated:
+            if look is None or not self._tells(look, path, earliest):
                 look = await self._flights.run(directory, lambda: self._list(directory))
-            if look.asked >= earliest and name not in look.outdated:
+            if self._tells(look, path, earliest):
                 return look.entries.get(name)
             return await self._alone(path, name)
         except (NotFound, NotADirectory):
@@ -107,9 +116,10 @@ class Looks:
 
     def _comparable(self, found: Entry, standing: Standing) -> Version:
         """The version of an entry; where one came by `stat` and one by a listing, only the sizes are compared."""
-        version = standing.version
-        if version is not None and version.modified.startswith("stat ") != found.modified.startswith("stat "):
-            return Version(version.modified, found.size)
+        for version in standing.versions:
+            by_stat = version.modified.startswith("stat ")
+            if by_stat != found.modified.startswith("stat ") and version.size == found.size:
+                return version
         return Version(found.modified, found.size)
 
     async def _sent_there(self, path: str, found: Entry, sent: tuple[Sent, ...]) -> Sent | None:

@@ -64,6 +64,13 @@ class Standing:
     """What was sent since; each may have arrived, answered or not."""
     known: bool = True
     """False: nobody can say, and nothing is compared."""
+    others: tuple[Version, ...] = ()
+    """What a rename of ours may have brought there."""
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """Each of those that may be there."""
+        return self.others if self.version is None else (self.version, *self.others)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

@@ -48,6 +48,11 @@ class Presently:
             return self._reachability.since is None or not self._reachability.paused
         return self._options.write_mode == "sync"
 
+    @property
+    def may_journal(self) -> bool:
+        """Whether what is not made at once goes into the journal, and its caller on."""
+        return self._options.write_mode != "sync"
+
     async def make(self, paths: Collection[str], call: Step, effect: Step, ignored: Ignored) -> Attempt:
         """Run `call` on the cluster and then `effect` here, while nothing else is done at these places.
 

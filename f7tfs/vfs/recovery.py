@@ -16,6 +16,7 @@ from f7tfs.vfs import standing
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog
+from f7tfs.vfs.content import Content
 from f7tfs.vfs.journal import Row
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node, Symlink
@@ -35,14 +36,20 @@ class Recovery:
         """What failed for good is tried once more: the account, the quota or the rights may be other ones now."""
         self._cache.store.sweep({row.content for row in rows})
         for row in rows:
-            self._recover(row)
+            await self._recover(row)
         await self._log.journal.update(*self._log.changes.values())
         if rows:
             logger.info("%d changes of an earlier run are sent now", len(rows))
 
-    def _recover(self, row: Row) -> None:
-        parent, name = self._place(row.path)
+    async def _recover(self, row: Row) -> None:
         kind = ChangeKind(row.kind)
+        content = None
+        if kind is ChangeKind.CONTENT:
+            content = self._content(row)
+            if content is None:
+                await self._log.journal.forget(row.row)
+                return
+        parent, name = self._place(row.path)
         node = self._node(parent, name, row)
         change = Change(
             row=row.row,
@@ -57,33 +64,31 @@ class Recovery:
             made=trio.current_time(),
             recovered=True,
         )
-        if kind is ChangeKind.CONTENT:
-            if not self._give_content(change, row):
-                return
-        else:
+        if content is None:
             self._make_here(change, parent, name)
+        elif isinstance(node, File):
+            self._give_content(change, node, content, row)
         self._log.changes[change.row] = change
 
-    def _give_content(self, change: Change, row: Row) -> bool:
-        node = change.node
-        if not isinstance(node, File):
-            logger.error("%s is not a file in the journal any more: its content is left in %s", row.path, row.content)
-            return False
+    def _content(self, row: Row) -> Content | None:
+        """What a row brings; None, told once, where somebody removed it: nothing can be done about it any more."""
         try:
-            content = self._cache.store.adopt(row.content)
+            return self._cache.store.adopt(row.content)
         except FileNotFoundError:
-            logger.exception("the content of %s is gone from the content cache", row.path)
-            return False
+            sent = "; it was sent, and may be there" if standing.load(row.standing).sent else ""
+            logger.error("the content of %s is gone from the content cache%s", row.path, sent)  # noqa: TRY400
+            return None
+
+    def _give_content(self, change: Change, node: File, content: Content, row: Row) -> None:
         if node.content is not None:
             self._cache.give(node, content)
         node.content = change.content = content
         earlier = None if node.change is None else node.standing
         node.change = change
-        node.standing = change.standing if earlier is None else standing.both(earlier, change.standing)
+        node.standing = change.standing if earlier is None else standing.either(earlier, change.standing)
         node.attributes.size, node.attributes.mtime_ns = content.size, int(row.node["mtime_ns"])
         node.attributes.mode = int(row.node["mode"])
         node.written_here = True
-        return True
 
     def _make_here(self, change: Change, parent: Directory, name: str) -> None:
         node, dentry = change.node, (parent, name)
@@ -142,6 +147,8 @@ class Recovery:
         kind = Kind(kept["kind"])
         known = parent.children.get(name)
         if known is not None and known.kind is kind:
+            # Of what is about a node, the latest row knows best.
+            known.attributes.mode = kept["mode"]
             return known
         user, group = kept.get("user") or self._user, kept.get("group", "")
         attributes = Attributes(kind, kept["mode"], user, group, kept.get("size", 0), kept["mtime_ns"])

@@ -11,6 +11,7 @@ from f7tfs.vfs.nodes import File, Node, Sent, Standing
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.routes import RenameRoute, plan_rename
 from f7tfs.vfs.sender import Sender, digest_of
+from f7tfs.vfs.standing import standing_of, with_sent
 
 BeforeSending = Callable[[Sent], Awaitable[None]]
 
@@ -57,6 +58,7 @@ class Renamer:
             content.frozen = True
             try:
                 sent = await digest_of(content)
+                node.standing = with_sent(standing_of(node), sent)
                 await before_sending(sent)
                 await self._sender.put(new, content, node.attributes, remote_mode)
             finally:

@@ -20,11 +20,11 @@ from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.journal import SetTime
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import join, locked
-from f7tfs.vfs.nodes import Directory, File, Node, Standing
+from f7tfs.vfs.nodes import Directory, File, Node, Sent, Standing
 from f7tfs.vfs.presently import Attempt, Presently
 from f7tfs.vfs.removing import Removing
 from f7tfs.vfs.renamer import Renamer
-from f7tfs.vfs.standing import in_doubt, standing_of
+from f7tfs.vfs.standing import either, in_doubt, standing_of
 from f7tfs.vfs.uploads import Uploads
 
 RENAME_NOREPLACE = 1
@@ -103,6 +103,9 @@ class Renaming:
             if in_doubt(node) or (target is not None and in_doubt(target)):
                 return Attempt.NONE
             if node.on_cluster:
+                if isinstance(node, File) and node.change is not None and self._presently.may_journal:
+                    # What is out of date there is not moved: after a kill it would stand under the new name.
+                    return Attempt.NONE
                 return await self._rename_sent(node, parent, name, target)
             if isinstance(node, File) and node.change is not None and self._is_only_here(node):
                 return await self._send_as(node, node.change, parent, name, target)
@@ -111,9 +114,15 @@ class Renaming:
     async def _rename_sent(self, node: Node, parent: Directory, name: str, target: File | None) -> Attempt:
         old, new, moved = node.path, join(parent, name), True
 
+        async def about_to_send(sent: Sent) -> None:
+            await self._log.arrives(new, Standing(sent=(sent,)), None, node)
+
         async def call() -> None:
             nonlocal moved
-            moved = await self._renamer.rename(node, old, new, target.remote_mode if target else None)
+            if isinstance(node, File):
+                # What waits at the new place falls with it, but not yet.
+                await self._log.arrives(new, standing_of(node), None, node)
+            moved = await self._renamer.rename(node, old, new, target.remote_mode if target else None, about_to_send)
 
         async def effect() -> None:
             if not moved and isinstance(node, File):
@@ -171,13 +180,16 @@ class Renaming:
             await self._move(node, parent, name, target)
             return
         old, new, was = node.path, join(parent, name), (node.parent or parent, node.name)
+        new_standing = Standing() if target is None else standing_of(target)
+        if tried and isinstance(node, File):
+            new_standing = either(new_standing, standing_of(node))
         change = self._log.register(
             ChangeKind.RENAME,
             node,
             old,
             new_path=new,
             standing=standing_of(node) if isinstance(node, File) else None,
-            new_standing=Standing() if target is None else standing_of(target),
+            new_standing=new_standing,
             dentries=(was, (parent, name)),
         )
         change.attempts = int(tried)

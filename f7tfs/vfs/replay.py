@@ -21,11 +21,11 @@ from f7tfs.vfs.journal import SetTime
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import conflict_name, locked
-from f7tfs.vfs.nodes import Directory, File, Node, Sent, Symlink
+from f7tfs.vfs.nodes import Directory, File, Node, Sent, Standing, Symlink
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.renamer import Renamer
 from f7tfs.vfs.sender import NEW_DIRECTORY_MODE, Sender
-from f7tfs.vfs.standing import with_sent
+from f7tfs.vfs.standing import either, standing_of, with_sent
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Replay:
             if found is None or found.kind is not Kind.DIRECTORY:
                 raise
             made = False
-        if node.attributes.mode != NEW_DIRECTORY_MODE or not made:
+        if node.attributes.mode != NEW_DIRECTORY_MODE or not made or change.uncertain_before:
             await self._set_mode(node, change.path)
         node.on_cluster = True
         if isinstance(node, Directory):
@@ -156,6 +156,10 @@ class Replay:
         if target is not None and not await self._looks.recognise(new, target, change.new_standing):
             new = conflict_name(new)
             logger.warning("%s was changed on the cluster meanwhile; %s became %s", change.new_path, change.path, new)
+        brought = either(standing_of(node), change.new_standing) if isinstance(node, File) else None
+        if new == change.new_path and brought is not None:
+            # The one or the other is there while this goes on, and when it is done.
+            await self._log.arrives(new, brought, change, node)
         moved = await self._renamer.rename(
             node, change.path, new, target.mode if target else None, lambda sent: self._about_to_send(change, sent)
         )
@@ -168,7 +172,7 @@ class Replay:
 
     async def _about_to_send(self, change: Change, sent: Sent) -> None:
         change.new_standing = with_sent(change.new_standing, sent)
-        await self._log.journal.update(change)
+        await self._log.arrives(change.new_path, Standing(sent=(sent,)), change, change.node)
 
     def _without_source(self, change: Change, target: Entry | None) -> None:
         if target is not None and change.uncertain_before:

@@ -28,7 +28,7 @@ def judge(found: Version | None, standing: Standing) -> Verdict:
     Nothing is lost where nothing or an empty file is replaced; the latter is also what an upload under way looks
     like.
     """
-    if found is None or not standing.known or found.size == 0 or found == standing.version:
+    if found is None or not standing.known or found.size == 0 or found in standing.versions:
         return Verdict.EXPECTED
     if any(sent.size == found.size for sent in standing.sent):
         return Verdict.PERHAPS_OURS
@@ -42,13 +42,12 @@ def with_sent(standing: Standing, sent: Sent) -> Standing:
     return replace(standing, sent=(*standing.sent, sent))
 
 
-def both(earlier: Standing, later: Standing) -> Standing:
-    """What two changes of one place, of which the earlier is not made yet, may find there."""
-    version = earlier.version if earlier.version is not None else later.version
-    together = Standing(version, earlier.sent, known=earlier.known and later.known)
-    for sent in later.sent:
-        together = with_sent(together, sent)
-    return together
+def either(one: Standing, other: Standing) -> Standing:
+    """The one may stand there, or the other: a change in between may have been made, or not."""
+    versions = tuple(dict.fromkeys(one.versions + other.versions))
+    sent = tuple(dict.fromkeys(one.sent + other.sent))
+    known = one.known and other.known
+    return Standing(versions[0] if versions else None, sent, known=known, others=versions[1:])
 
 
 def dump(standing: Standing) -> str:
@@ -59,6 +58,7 @@ def dump(standing: Standing) -> str:
             "version": None if version is None else [version.modified, version.size],
             "sent": [[sent.size, sent.digest] for sent in standing.sent],
             "known": standing.known,
+            "others": [[version.modified, version.size] for version in standing.others],
         }
     )
 
@@ -72,6 +72,7 @@ def load(text: str) -> Standing:
         version=None if kept["version"] is None else Version(*kept["version"]),
         sent=tuple(Sent(*sent) for sent in kept["sent"]),
         known=kept["known"],
+        others=tuple(Version(*version) for version in kept.get("others", ())),
     )
 
 
@@ -79,11 +80,12 @@ def standing_of(node: File) -> Standing:
     """What may stand at a file's place now without being another's doing."""
     if node.change is not None or node.version is None:
         return node.standing
-    return Standing(node.version)
+    # What was sent last is that version, or takes its place just now.
+    return Standing(node.version, node.standing.sent)
 
 
 def in_doubt(node: Node) -> bool:
     """Whether something stands at a changed file's place that is not known to be what was there, or ours."""
     if not isinstance(node, File) or node.change is None:
         return False
-    return node.on_cluster and node.version not in (None, node.standing.version)
+    return node.on_cluster and node.version is not None and node.version not in node.standing.versions

@@ -30,7 +30,7 @@ from f7tfs.vfs.nodes import File, Sent, Standing, Version
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender, digest_of
-from f7tfs.vfs.standing import standing_of, with_sent
+from f7tfs.vfs.standing import in_doubt, standing_of, with_sent
 from f7tfs.vfs.temporaries import is_temporary
 
 logger = logging.getLogger(__name__)
@@ -156,22 +156,27 @@ class Uploads:
 
     async def abandon(self, node: File) -> None:
         """The file was removed: what was not sent need not be. The caller holds the node's lock."""
-        for change in self._log.of(node):
-            if change.kind is ChangeKind.CONTENT and not change.in_flight:
-                self._forget(change)
-                await self._log.finish(change)
+        changes = [c for c in self._log.of(node) if c.kind is ChangeKind.CONTENT and not c.in_flight]
+        for change in changes:
+            self._forget(change)
         if node.content is not None and node.change is None:
             node.content.dirty = False
+        for change in changes:
+            await self._finish(change)
 
     def _forget(self, change: Change) -> None:
-        node = change.node
+        """It waits no longer. Its row and its bytes are left to `_finish`."""
+        node = _file(change)
         self._log.take_out(change)
-        if not isinstance(node, File) or change.content is None:  # pragma: no cover -- a content's node is a file
-            return
         if node.change is change:
             node.change = None
-        if node.content is not change.content:
-            self._cache.store.discard(change.content)
+
+    async def _finish(self, change: Change, set_time: SetTime | None = None) -> None:
+        """Its row goes first: a row whose content is gone would be a loss."""
+        await self._log.finish(change, set_time)
+        node, content = _file(change), _content(change)
+        if node.content is not content and not any(other.content is content for other in self._log.of(node)):
+            self._cache.store.discard(content)
 
     # -- sending ---------------------------------------------------------------------------------
 
@@ -184,16 +189,29 @@ class Uploads:
             async with node.lock:
                 if change.row not in self._log.changes or (change.state is not State.READY and not even_open):
                     return
+                if node.unlinked and change.attempts:
+                    await self._drop(change, node)
+                    return
                 if not self._log.may_go(change):
                     continue
                 # No await since the look at what is in the way.
                 change.in_flight = True
                 try:
                     await self._send(change, node)
+                except ClusterError:
+                    if node.unlinked:
+                        await self._drop(change, node)
+                    raise
                 finally:
                     change.in_flight = False
                     self._log.tell()
                 return
+
+    async def _drop(self, change: Change, node: File) -> None:
+        """It was removed, or replaced, while it was on its way. What may have arrived, those behind it know."""
+        self._forget(change)
+        await self._finish(change)
+        self._cache.idle(node)
 
     async def _send(self, change: Change, node: File) -> None:
         path, there = await self._place(change, node)
@@ -215,7 +233,7 @@ class Uploads:
             # Put down first: if the answer is lost, it is told from another's doing by this.
             sent = await digest_of(content)
             node.standing = with_sent(node.standing, sent)
-            await self._log.journal.update(change, *self._tell_who_finds(path, sent, change))
+            await self._log.arrives(path, Standing(sent=(sent,)), change, node)
             self._looks.outdate(path)
             mode = remote_mode if sent == there else None
             if mode is None:
@@ -227,18 +245,6 @@ class Uploads:
             node.standing = Standing(sent=(sent,))
         finally:
             content.frozen = False
-
-    def _tell_who_finds(self, path: str, sent: Sent, sending: Change) -> list[Change]:
-        """Every other change that finds this content at its place, perhaps in the next run: it is not another's."""
-        told = [c for c in self._log.meeting([path]) if path in (c.path, c.new_path) and c is not sending]
-        for change in told:
-            if change.new_path == path:
-                change.new_standing = with_sent(change.new_standing, sent)
-            elif change.content is not None and isinstance(change.node, File):
-                change.node.standing = with_sent(change.node.standing, sent)
-            else:
-                change.standing = with_sent(change.standing, sent)
-        return told
 
     async def _place(self, change: Change, node: File) -> tuple[str, Sent | None]:
         """Where the content goes: its own place, or beside it where someone changed the file meanwhile.
@@ -270,7 +276,7 @@ class Uploads:
         if node.parent is None or node.path != change.path:
             return False
         await self._metadata.ensure_listed(node.parent)
-        return not node.on_cluster or node.version in (None, node.standing.version)
+        return not in_doubt(node)
 
     # -- afterwards ------------------------------------------------------------------------------
 
@@ -291,7 +297,7 @@ class Uploads:
         node.touched = trio.current_time()
         self._looks.outdate(path)
         where = node.path if in_place else path
-        await self._log.finish(change, SetTime(where, content.size, None, node.attributes.mtime_ns))
+        await self._finish(change, SetTime(where, content.size, None, node.attributes.mtime_ns))
         if current and not in_place:
             self._settle_conflict(node)
         self._cache.idle(node)

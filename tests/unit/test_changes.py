@@ -72,3 +72,15 @@ def test_what_stands_is_kept_as_text() -> None:
         assert standing.load(standing.dump(kept)) == kept
     assert with_sent(Standing(), OURS).sent == (OURS,)
     assert not standing.load("").known
+
+
+def test_either_of_two_may_stand_where_a_rename_of_ours_was_perhaps_made() -> None:
+    either = standing.either(Standing(OLD, (OURS,)), Standing(NEW, (OURS, Sent(9, "x"))))
+    assert either.versions == (OLD, NEW)
+    assert either.sent == (OURS, Sent(9, "x"))
+    assert standing.either(either, either) == either
+    assert standing.load(standing.dump(either)) == either
+    assert [judge(found, either) for found in (OLD, NEW)] == [Verdict.EXPECTED] * 2
+    assert judge(Version("2022-01-01T00:00:00", 8), either) is Verdict.ANOTHERS
+    assert standing.either(Standing(), Standing(NEW)) == Standing(NEW)
+    assert not standing.either(Standing(), Standing(known=False)).known

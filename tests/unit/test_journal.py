@@ -13,11 +13,13 @@ import trio
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs import standing
 from f7tfs.vfs.change import Change, ChangeKind, State
+from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.content import Content, ContentStore
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Journal, SetTime
 from f7tfs.vfs.journal_schema import JournalError
 from f7tfs.vfs.nodes import Attributes, Directory, File, Sent, Standing, Version
+from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.tree import Tree, make_root
 
 
@@ -170,3 +172,32 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
         assert (tmp_path / "j").stat().st_mode & 0o777 == 0o600
 
     in_journal(tmp_path / "j", work)
+
+
+def test_whoever_finds_a_content_at_its_place_knows_in_the_next_run_that_it_was_sent(tmp_path: Path) -> None:
+    sent = Sent(3, "digest")
+
+    async def first(journal: Journal) -> None:
+        log = ChangeLog(journal, Reachability(60), 0)
+        node, content = a_file(tmp_path)
+        other, _ = a_file(tmp_path)
+        other.name = "other"
+        change = log.register(ChangeKind.CONTENT, node, node.path)
+        change.content = content
+        log.register(ChangeKind.UNLINK, node, node.path, standing=Standing(Version("raw", 7)))
+        log.register(ChangeKind.RENAME, other, other.path, new_path=node.path, new_standing=Standing())
+        log.register(ChangeKind.UNLINK, other, other.path, standing=Standing())
+        for each in log.changes.values():
+            await log.keep(each)
+        await log.arrives(node.path, Standing(sent=(sent,)), None, other)
+
+    async def second(journal: Journal) -> None:
+        content, unlink, rename, unconcerned = journal.load()
+        assert standing.load(content.standing).sent == (sent,)
+        assert standing.load(unlink.standing) == Standing(Version("raw", 7), (sent,))
+        assert standing.load(rename.new_standing) == Standing(sent=(sent,))
+        assert standing.load(rename.standing).sent == ()
+        assert standing.load(unconcerned.standing) == Standing()
+
+    in_journal(tmp_path / "j", first)
+    in_journal(tmp_path / "j", second)
