@@ -112,6 +112,38 @@ def test_a_transfer_through_a_slow_store_takes_longer_and_a_cut_one_breaks_off(s
     assert httpx.get(url).content == b"x" * 1000
 
 
+def test_a_store_that_refuses_the_look_for_an_upload_ends_neither_the_task_nor_the_sandbox(
+    start_sandbox: Callable[..., SandboxProcess],
+) -> None:
+    sandbox = start_sandbox(ingest_poll_seconds=0.02)
+    headers = {"Authorization": f"Bearer {sandbox.token()}", "X-Machine-Name": "cluster"}
+
+    def v1(method: str, path: str, **rest: Any) -> dict[str, Any]:
+        answer = httpx.request(method, sandbox.info.url_v1 + path, headers=headers, timeout=60, **rest)
+        answered: dict[str, Any] = answer.json()
+        return answered
+
+    form = {"sourcePath": "/local/sent", "targetPath": sandbox.info.home}
+    task_id = v1("POST", "/storage/xfer-external/upload", data=form)["task_id"]
+
+    def until_it_is(status: str) -> dict[str, Any]:
+        give_up = time.monotonic() + 60
+        while (task := v1("GET", f"/tasks/{task_id}")["task"])["status"] != status:
+            assert time.monotonic() < give_up, task
+        found: dict[str, Any] = task
+        return found
+
+    asked = until_it_is("111")["data"]["msg"]["parameters"]
+    sandbox.faults(s3_rules=[{"match": "^GET", "status": 404, "count": None}])
+    time.sleep(0.5)
+    until_it_is("111")
+    sandbox.clear_faults()
+    sent = httpx.post(asked["url"], data=asked["data"], files={"file": b"content"}, timeout=60)
+    assert sent.is_success
+    until_it_is("114")
+    assert (sandbox.home / "sent").read_bytes() == b"content"
+
+
 def test_further_systems_can_be_down(start_sandbox: Callable[..., SandboxProcess]) -> None:
     sandbox = start_sandbox(down_systems=["Other"])
     (up, down) = ask(sandbox, "GET", "/status/systems").json()["systems"]

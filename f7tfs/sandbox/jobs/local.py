@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import trio
 
+from f7tfs.sandbox.background import go_on
 from f7tfs.sandbox.jobs import isolation
 from f7tfs.sandbox.jobs.model import BatchRequest, JobOutput, JobRecord, SlurmRefused, UnknownJob, Work
 from f7tfs.sandbox.jobs.sbatch import exported, file_name, parse_script, parse_time
@@ -76,7 +77,7 @@ class LocalScheduler:
             submitted=time.time(),
         )
         self._jobs[job_id] = job
-        self._nursery.start_soon(self._run, job, directory, work)
+        go_on(self._nursery, self._run, job, directory, work)
         return job_id
 
     # -- looking ---------------------------------------------------------------------------------

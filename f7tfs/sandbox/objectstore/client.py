@@ -16,6 +16,7 @@ from typing import IO, Any
 from urllib.parse import urlparse
 
 import trio
+from botocore.exceptions import ClientError
 
 from f7tfs.sandbox.settings import SandboxSettings
 
@@ -179,7 +180,11 @@ class ObjectStore:
 
     async def exists(self, key: str) -> bool:
         def work() -> bool:
-            found = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key)
+            try:
+                found = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key)
+            except ClientError:
+                # A store that refuses does not show it, either.
+                return False
             return any(entry["Key"] == key for entry in found.get("Contents", []))
 
         there: bool = await self._in_thread(work)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from f7tfs.sandbox.background import go_on
 from f7tfs.sandbox.coreutils.content import write_file
 from f7tfs.sandbox.coreutils.failure import CommandFailed
 from f7tfs.sandbox.jobs.model import BatchRequest, JobOutput, JobRecord, SlurmRefused, UnknownJob, Work
@@ -60,7 +61,7 @@ class Compute:
             self._tasks.update(task, "200", data)
 
     def _start(self, task: Task, work: Answer) -> None:
-        self._site.nursery.start_soon(self._later, task, work)
+        go_on(self._site.nursery, self._later, task, work)
 
     # -- submitting ------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from f7tfs.sandbox.background import go_on
 from f7tfs.sandbox.coreutils.failure import reason
 from f7tfs.sandbox.root import WRITE, failed
 from f7tfs.sandbox.site import Site
@@ -44,7 +45,7 @@ class Storage:
         except OSError as error:
             raise _path_error("sourcePath error", path, error) from error
         task = self._tasks.create(site, "storage")
-        site.nursery.start_soon(self._stage_out, task, path)
+        go_on(site.nursery, self._stage_out, task, path)
         return created(task)
 
     async def _stage_out(self, task: Task, path: str) -> None:
@@ -87,7 +88,7 @@ class Storage:
         except OSError as error:
             raise _path_error("targetPath error", target, error) from error
         task = self._tasks.create(site, "storage")
-        site.nursery.start_soon(self._stage_in, task, source, name, path)
+        go_on(site.nursery, self._stage_in, task, source, name, path)
         return created(task)
 
     async def _stage_in(self, task: Task, source: str, name: str, path: str) -> None:
