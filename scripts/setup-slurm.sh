@@ -6,17 +6,6 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/debian.sh
 
-# The packages' own services need not start: they have no configuration.
-install_without_services() {
-    policy=/usr/sbin/policy-rc.d
-    if [ ! -e $policy ]; then
-        trap 'as_root rm -f $policy' EXIT
-        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
-        as_root chmod 755 $policy
-    fi
-    install_packages "$@"
-}
-
 missing=$(missing_of slurmctld slurmd slurm-client munge)
 # shellcheck disable=SC2086  # a list of words
 [ -z "$missing" ] || install_without_services $missing

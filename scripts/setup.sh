@@ -76,7 +76,7 @@ install_project() {
 
 case $what in demo | test) ;; *) fail "usage: setup.sh demo|test" ;; esac
 debian_packages
-[ "$what" = demo ] || scripts/setup-slurm.sh
+[ "$what" = demo ] || { scripts/setup-slurm.sh; scripts/setup-radosgw.sh install; }
 check_python
 virtual_environment
 install_project
