@@ -25,6 +25,7 @@ from f7tfs.sandbox.process import SandboxProcess
 
 MB = 1_000_000
 PATIENCE = 900.0
+TREE = "1,000 files of 2 kB in 111 directories"
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,15 @@ class Bench:
         (self._base / "root").mkdir()
         with self.sandbox:
             (self.sandbox.home / "readme").touch()
-            self.f7tfs("mount", "cluster:", str(self.mnt))
-            try:
-                yield
-            finally:
-                self.f7tfs("umount", str(self.mnt))
+            yield
+
+    @contextmanager
+    def mounted(self, *options: str) -> Iterator[None]:
+        self.f7tfs("mount", "cluster:", str(self.mnt), *options)
+        try:
+            yield
+        finally:
+            self.f7tfs("umount", str(self.mnt))
 
     def f7tfs(self, *arguments: str) -> None:
         info = self.sandbox.info
@@ -141,19 +146,25 @@ class Bench:
         self.measure("`find` over 111 directories, warm", "0", lambda: self.run("find", top.name))
 
     def tree_out(self, local: Path) -> None:
-        top = self.sandbox.home / f"project-{self.latency}"
-        for index in range(1000):
-            directory = top / f"d{index % 100 // 10}/e{index % 100}"
-            directory.mkdir(parents=True, exist_ok=True)
-            (directory / f"f{index}").write_bytes(os.urandom(1000) * 2)
-            os.utime(directory / f"f{index}", (1_600_000_000, 1_600_000_000))
+        top = plant(self.sandbox.home / f"project-{self.latency}")
         self.forget()
         (self.mnt / top.name).stat()
         out = local / top.name
-        what = "`cp -r` of 1,000 files of 2 kB in 111 directories out"
-        self.measure(f"{what}, cold", "4", lambda: self.run("cp", "-r", top.name, str(out)))
+        self.measure(f"`cp -r` of {TREE} out, cold", "4", lambda: self.run("cp", "-r", top.name, str(out)))
         subprocess.run(["diff", "-r", str(top), str(out)], check=True)
         self.measure("`grep -r` over them, warm", "0", lambda: self.run("grep", "-rc", "f7tfs", top.name, ok=(0, 1)))
+
+    def tree_in(self, local: Path) -> None:
+        source = plant(local / f"in-{self.latency}")
+        self.run("ls")
+
+        def copy_in_and_sync() -> None:
+            self.run("cp", "-r", str(source), ".")
+            self.f7tfs("sync", str(self.mnt))
+
+        what = f"{TREE} in, mode `async`, until the cluster has it"
+        self.measure(f"`cp -r` of {what}", "4", copy_in_and_sync)
+        subprocess.run(["diff", "-r", str(source), str(self.sandbox.home / source.name)], check=True)
 
     def large_file(self, local: Path, megabytes: int) -> None:
         size = megabytes * MB
@@ -236,6 +247,16 @@ class Bench:
         print(format_row(row), flush=True)
 
 
+def plant(top: Path) -> Path:
+    """A tree of small files, old enough to be believed."""
+    for index in range(1000):
+        directory = top / f"d{index % 100 // 10}/e{index % 100}"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"f{index}").write_bytes(os.urandom(1000) * 2)
+        os.utime(directory / f"f{index}", (1_600_000_000, 1_600_000_000))
+    return top
+
+
 def write_random(path: Path, size: int) -> None:
     block = os.urandom(MB)
     with path.open("wb") as out:
@@ -267,16 +288,21 @@ def measured(api: str, latencies: list[float], megabytes: int) -> list[Row]:
         bench, local = Bench(api, Path(directory) / "bench"), Path(directory) / "local"
         local.mkdir()
         with bench.running():
-            for latency in latencies:
-                bench.set_latency(latency)
-                bench.listings(1000)
-                bench.listings(10_000)
-                bench.small_files(local)
-                bench.find()
-                bench.tree_out(local)
-            if megabytes and api == "v2":
-                bench.set_latency(0.0)
-                bench.large_file(local, megabytes)
+            with bench.mounted():
+                for latency in latencies:
+                    bench.set_latency(latency)
+                    bench.listings(1000)
+                    bench.listings(10_000)
+                    bench.small_files(local)
+                    bench.find()
+                    bench.tree_out(local)
+                if megabytes and api == "v2":
+                    bench.set_latency(0.0)
+                    bench.large_file(local, megabytes)
+            with bench.mounted("--write-mode", "async"):
+                for latency in latencies:
+                    bench.set_latency(latency)
+                    bench.tree_in(local)
         return bench.rows
 
 

@@ -67,7 +67,7 @@ class Bundles:
             await event.wait()
             return content.complete
         subtree = self._neighbours.plan(file, self._cluster.limits, trio.current_time())
-        if subtree is not None and not self._metadata.made_up(subtree):
+        if subtree is not None and subtree.remote_path == subtree.path and not self._metadata.made_up(subtree):
             self._coming[subtree] = trio.Event()
             self._nursery.start_soon(self._bring, subtree)
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import trio
 
@@ -41,6 +41,11 @@ class ChangeLog:
         """Wake everybody who waits for news."""
         self._news.set()
         self._news = trio.Event()
+
+    @property
+    def claims(self) -> list[tuple[str, ...]]:
+        """Places at which something is being done past the journal."""
+        return self._claims
 
     # -- coming and going ------------------------------------------------------------------------
 
@@ -186,8 +191,8 @@ class ChangeLog:
             self._claims.remove(paths)
             self.tell()
 
-    def ready(self, limit: int) -> list[Change]:
-        """The changes that may be made now, at most `limit`."""
+    def ready(self, limit: int, held: Container[int] = ()) -> list[Change]:
+        """The changes that may be made now, at most `limit`; not those of the rows that are `held` back."""
         found: list[Change] = []
         order, now = Order(), trio.current_time()
         for claimed in self._claims:
@@ -198,7 +203,7 @@ class ChangeLog:
             free = order.free(change.paths)
             if change.blocks:
                 order.note(change.paths)
-            if free and change.state is State.READY and not change.sending and change.not_before <= now:
+            if free and _is_due(change, now) and change.row not in held:
                 found.append(change)
         return found
 
@@ -265,6 +270,10 @@ class ChangeLog:
         change.not_before = trio.current_time() + pause
         logger.warning("%s is not on the cluster yet, next try in %.0f s: %s", describe(change), pause, error)
         self.tell()
+
+
+def _is_due(change: Change, now: float) -> bool:
+    return change.state is State.READY and not change.sending and change.not_before <= now
 
 
 def _replaced(path: str, old: str, new: str) -> str:

@@ -36,6 +36,7 @@ from f7tfs.vfs.reintegration import Reintegration
 from f7tfs.vfs.renamer import Renamer
 from f7tfs.vfs.replay import Replay
 from f7tfs.vfs.sender import Sender
+from f7tfs.vfs.shipping import Shipping
 from f7tfs.vfs.transfers import Transfers
 from f7tfs.vfs.upkeep import Upkeep
 from f7tfs.vfs.uploads import Uploads
@@ -100,7 +101,8 @@ class Filesystem:
         uploads = Uploads(log, sender, self.metadata, self._cache, self._reachability, looks, options)
         renamer = Renamer(cluster, sender, self._reader, self._cache)
         replay = Replay(log, cluster, sender, renamer, self.metadata, looks, self._reachability)
-        self.reintegration = Reintegration(log, uploads, replay, self._reachability)
+        shipping = Shipping(log, cluster, sender, self.metadata, uploads, looks, options)
+        self.reintegration = Reintegration(log, uploads, replay, shipping, self._reachability)
         self.files = Files(self.metadata, self._cache, self._reader, uploads)
         presently = Presently(log, self._reachability, looks, options)
         self._changes = Changes(

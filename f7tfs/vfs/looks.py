@@ -5,6 +5,7 @@ One listing answers for all places of a directory for a while, but for those tha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from f7tfs.vfs.nodes import Sent, Standing, Version
 from f7tfs.vfs.singleflight import SingleFlight
 from f7tfs.vfs.standing import Verdict, judge
 
-DIRECTORIES = 64
+DIRECTORIES = 1024
 REMEMBERED = 1024
 
 
@@ -48,6 +49,15 @@ class Looks:
         if len(self._changed) > REMEMBERED:
             # Of what is older, no listing is believed anyway.
             self._changed = {place: when for place, when in self._changed.items() if when >= now - self._seconds}
+
+    def take(self, directory: str, entries: Iterable[Entry], asked: float) -> None:
+        """A listing that was asked for at `asked` (monotonic)."""
+        self._looks[directory] = _Look(asked, {entry.name: entry for entry in entries})
+
+    def knows(self, path: str, since: float) -> bool:
+        """Whether `at` needs no call."""
+        look = self._looks.get(path.rpartition("/")[0] or "/")
+        return look is not None and self._tells(look, path, max(since, trio.current_time() - self._seconds))
 
     def _tells(self, look: _Look, path: str, earliest: float) -> bool:
         """Whether a listing says what is at a path: a listing that was under way during a change does not."""

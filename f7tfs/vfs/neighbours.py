@@ -140,7 +140,7 @@ class Neighbours:
 
 def is_missing(file: File) -> bool:
     """Whether a file's bytes are to be fetched before they can be read."""
-    if file.change is not None or not file.on_cluster or not file.attributes.size:
+    if file.change is not None or file.moved is not None or not file.on_cluster or not file.attributes.size:
         return False
     return file.content is None or not file.content.complete
 

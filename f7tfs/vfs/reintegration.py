@@ -9,16 +9,20 @@ import trio
 
 from f7tfs.cluster.errors import ClusterError, NotFound, Uncertain
 from f7tfs.cluster.lane import background
+from f7tfs.vfs.batches import Batch
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog, describe
 from f7tfs.vfs.nodes import File
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.replay import Replay
+from f7tfs.vfs.shipping import Shipping
 from f7tfs.vfs.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
 CONCURRENT = 4
+MANY = 100
+BREATH_SECONDS = 0.05
 
 MANY = 100
 # So many waiting changes are not looked through at each news.
@@ -31,10 +35,13 @@ DrainProgress = Callable[[int, int], None]
 class Reintegration:
     """The way of the changes of this mount to the cluster, whatever they are."""
 
-    def __init__(self, log: ChangeLog, uploads: Uploads, replay: Replay, reachability: Reachability) -> None:
+    def __init__(
+        self, log: ChangeLog, uploads: Uploads, replay: Replay, shipping: Shipping, reachability: Reachability
+    ) -> None:
         self.log = log
         self.uploads = uploads
         self._replay = replay
+        self._shipping = shipping
         self._reachability = reachability
         self._under_way = 0
         reachability.on_return = log.resume
@@ -46,12 +53,38 @@ class Reintegration:
         async with trio.open_nursery() as nursery:
             while True:
                 news = self.log.news()
-                for change in self.log.ready(self._room()):
+                held, until = self._ship_what_gathered(nursery)
+                for change in self.log.ready(self._room(), held):
                     change.sending = True
                     self._under_way += 1
                     nursery.start_soon(self._attempt, change)
-                with trio.move_on_at(self._next_look()):
+                with trio.move_on_at(min(until, self._next_look())):
                     await news.wait()
+                if len(self.log.changes) > MANY:
+                    # Each look goes through all of them, and each of them is news.
+                    await trio.sleep(BREATH_SECONDS)
+
+    def _ship_what_gathered(self, nursery: trio.Nursery) -> tuple[set[int], float]:
+        """Send off the next archive. Returns the rows of what is held back, and until when (monotonic)."""
+        if self._reachability.since is not None or not (gathered := self._shipping.gathers()):
+            return set(), float("inf")
+        until = self._shipping.gathering(gathered)
+        waits = until > trio.current_time()
+        if not waits and not self._shipping.travelling and (batch := self._shipping.plan(gathered)) is not None:
+            self._shipping.take(batch)
+            nursery.start_soon(self._ship, batch)
+        held = waits or self._shipping.travelling
+        return {change.row for change in gathered} if held else set(), until if waits else float("inf")
+
+    async def _ship(self, batch: Batch) -> None:
+        with background():
+            try:
+                await self._shipping.ship(batch)
+            except Exception as error:
+                # A defect, or the local disk: nothing in the background may end the mount, or give data up.
+                logger.exception("%d changes failed together", len(batch.changes))
+                for change in batch.changes:
+                    self.log.put_off(change, Uncertain(str(error)))
 
     def _room(self) -> int:
         """How many more changes may be under way: one now and then finds out whether the cluster is back."""

@@ -58,7 +58,10 @@ class Walker:
         self._walks.listed(directory, trio.current_time())
 
     def _may_be_listed(self, subtree: Directory) -> bool:
-        return not (self._metadata.is_file_system(subtree) or self._metadata.made_up(subtree) or subtree.unlinked)
+        if subtree.unlinked or not subtree.on_cluster or subtree.remote_path != subtree.path:
+            # A rename of it, or of what holds it, waits.
+            return False
+        return not (self._metadata.is_file_system(subtree) or self._metadata.made_up(subtree))
 
     async def _list_tree(self, subtree: Directory) -> bool:
         event = self._coming[subtree] = trio.Event()
