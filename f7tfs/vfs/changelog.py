@@ -12,8 +12,9 @@ import trio
 from f7tfs.cluster.errors import ClusterError, Refused, Unauthorized, Unavailable
 from f7tfs.vfs.change import Change, ChangeKind, Order, State, is_at_or_below, meet
 from f7tfs.vfs.journal import Journal, SetTime
-from f7tfs.vfs.nodes import Directory, Node, Standing
+from f7tfs.vfs.nodes import Directory, File, Node, Standing
 from f7tfs.vfs.reachability import Reachability
+from f7tfs.vfs.standing import either, standing_of
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +118,22 @@ class ChangeLog:
             for change in self.changes.values()
             if any(path != directory and is_at_or_below(path, directory) for path in change.paths)
         ]
+
+    def standing_of(self, node: File) -> Standing:
+        """What may stand at a file's place, whether the renames of it that wait will be made or not."""
+        standing = standing_of(node)
+        for change in self.of(node):
+            if change.kind is ChangeKind.RENAME:
+                standing = either(standing, change.new_standing)
+        return standing
+
+    def may_be_there(self, node: Node) -> bool:
+        """Whether the cluster has something at a node's place, or may have by the time that all of it is made."""
+        waiting = self.of(node)
+        if node.on_cluster or any(change.uncertain or change.kind is ChangeKind.RENAME for change in waiting):
+            return True
+        # What it replaced here may still stand there.
+        return isinstance(node, File) and bool(waiting) and node.standing not in (Standing(), Standing(known=False))
 
     async def arrives(self, path: str, standing: Standing, doing: Change | None, node: Node) -> None:
         """What is about to be brought to a place. Put down before: whoever finds it there, perhaps in the next run,

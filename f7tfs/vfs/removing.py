@@ -16,7 +16,7 @@ from f7tfs.vfs.names import locked
 from f7tfs.vfs.nodes import Directory, File, Node, Standing
 from f7tfs.vfs.presently import Attempt, Presently
 from f7tfs.vfs.reader import Reader
-from f7tfs.vfs.standing import in_doubt, standing_of
+from f7tfs.vfs.standing import in_doubt
 from f7tfs.vfs.uploads import Uploads
 
 
@@ -53,7 +53,7 @@ class Removing:
             await self.journal(node)
 
     async def _unlink_now(self, node: Node) -> Attempt:
-        if not self._presently.expected or not self._may_be_there(node):
+        if not self._presently.expected or not self._log.may_be_there(node):
             return Attempt.NONE
         async with locked(node):
             if in_doubt(node):
@@ -68,12 +68,8 @@ class Removing:
         await self._metadata.ensure_listed(node)
         if node.children:
             raise DirectoryNotEmpty(node.path)
-        if not self._may_be_there(node) or await self._remove_now(node) is not Attempt.MADE:
+        if not self._log.may_be_there(node) or await self._remove_now(node) is not Attempt.MADE:
             await self.journal(node)
-
-    def _may_be_there(self, node: Node) -> bool:
-        """Whether the cluster has something at its place, or may have."""
-        return node.on_cluster or any(change.uncertain for change in self._log.of(node))
 
     async def _remove_now(self, node: Node) -> Attempt:
         """The caller holds the lock of a file."""
@@ -114,9 +110,9 @@ class Removing:
         parent = node.parent
         if parent is None:  # pragma: no cover -- the root is not removed
             raise IsADirectory(node.path)
-        if self._may_be_there(node):
+        if self._log.may_be_there(node):
             kind = ChangeKind.RMDIR if isinstance(node, Directory) else ChangeKind.UNLINK
-            standing = standing_of(node) if isinstance(node, File) else Standing(known=False)
+            standing = self._log.standing_of(node) if isinstance(node, File) else Standing(known=False)
             change = self._log.register(kind, node, node.path, standing=standing, dentries=((parent, node.name),))
             # Before what need not be made is forgotten: a crash in between must not bring it back.
             await self._log.keep(change)

@@ -126,7 +126,7 @@ class Renaming:
 
         async def effect() -> None:
             if not moved and isinstance(node, File):
-                _stand_in_for(node, target)
+                self._stand_in_for(node, target)
             await self._move(node, parent, name, target)
             if moved and isinstance(node, File) and node.version is None and node.change is None:
                 set_time = SetTime(new, node.attributes.size, None, node.attributes.mtime_ns)
@@ -148,7 +148,7 @@ class Renaming:
             return Attempt.NONE
 
         async def call() -> None:
-            _stand_in_for(node, target)
+            self._stand_in_for(node, target)
             await self._uploads.transfer(change, new, node.remote_mode)
 
         async def effect() -> None:
@@ -173,14 +173,14 @@ class Renaming:
     async def _journal(self, node: Node, parent: Directory, name: str, target: File | None, *, tried: bool) -> None:
         if not node.on_cluster and self._is_only_here(node):
             if isinstance(node, File):
-                _stand_in_for(node, target)
+                self._stand_in_for(node, target)
             elif target is not None:
                 await self._removing.journal(target)
                 target = None
             await self._move(node, parent, name, target)
             return
         old, new, was = node.path, join(parent, name), (node.parent or parent, node.name)
-        new_standing = Standing() if target is None else standing_of(target)
+        new_standing = Standing() if target is None else self._log.standing_of(target)
         if tried and isinstance(node, File):
             new_standing = either(new_standing, standing_of(node))
         change = self._log.register(
@@ -203,7 +203,7 @@ class Renaming:
     def _is_only_here(self, node: Node) -> bool:
         """Whether the cluster has nothing of it, for certain, and all that waits can wait under another name."""
         changes = self._at_or_below(node.path)
-        own = any(change.node is node for change in changes)
+        own = any(change.node is node for change in changes) and not self._log.may_be_there(node)
         return own and all(_comes_along(c, node.path) and not c.uncertain for c in changes)
 
     def _at_or_below(self, path: str) -> list[Change]:
@@ -239,6 +239,12 @@ class Renaming:
             await self._uploads.abandon(target)
             self._cache.idle(target)
 
+    def _stand_in_for(self, node: File, target: File | None) -> None:
+        """What stands at the node's place on the cluster is what `target` was there."""
+        node.on_cluster = target is not None and target.on_cluster
+        node.remote_mode = None if target is None else target.remote_mode
+        node.standing = Standing() if target is None else self._log.standing_of(target)
+
 
 def _comes_along(change: Change, old: str) -> bool:
     """Whether a change can be made as well after the rename of what it concerns: all of its places move."""
@@ -248,10 +254,3 @@ def _comes_along(change: Change, old: str) -> bool:
 def _falls_with(change: Change, target: File | None) -> bool:
     """Whether a change need not be made once something else stands at its file's place."""
     return target is not None and change.node is target and change.content is not None and not change.in_flight
-
-
-def _stand_in_for(node: File, target: File | None) -> None:
-    """What stands at the node's place on the cluster is what `target` was there."""
-    node.on_cluster = target is not None and target.on_cluster
-    node.remote_mode = None if target is None else target.remote_mode
-    node.standing = Standing() if target is None else standing_of(target)

@@ -70,9 +70,9 @@ class Replay:
                 await self._makers[change.kind](change)
             finally:
                 change.in_flight = False
+                for path in change.paths:
+                    self._looks.outdate(path)
             self._reachability.found()
-            for path in change.paths:
-                self._looks.outdate(path)
             await self._log.finish(change)
 
     # -- making ----------------------------------------------------------------------------------
@@ -148,6 +148,9 @@ class Replay:
 
     async def _rename(self, change: Change) -> None:
         node, new = change.node, change.new_path
+        if isinstance(node, File):
+            # The one or the other is there while this goes on, and whatever comes of it.
+            await self._log.arrives(new, either(standing_of(node), change.new_standing), change, node)
         source = await self._looks.at(change.path, change.tried)
         target = await self._looks.at(new, change.tried)
         if source is None:
@@ -156,10 +159,6 @@ class Replay:
         if target is not None and not await self._looks.recognise(new, target, change.new_standing):
             new = conflict_name(new)
             logger.warning("%s was changed on the cluster meanwhile; %s became %s", change.new_path, change.path, new)
-        brought = either(standing_of(node), change.new_standing) if isinstance(node, File) else None
-        if new == change.new_path and brought is not None:
-            # The one or the other is there while this goes on, and when it is done.
-            await self._log.arrives(new, brought, change, node)
         moved = await self._renamer.rename(
             node, change.path, new, target.mode if target else None, lambda sent: self._about_to_send(change, sent)
         )
@@ -178,7 +177,8 @@ class Replay:
         if target is not None and change.uncertain_before:
             self._settle_names(change)
             return
-        logger.warning("%s was renamed here, but is gone on the cluster", change.path)
+        if not change.node.unlinked:
+            logger.warning("%s was renamed here, but is gone on the cluster", change.path)
         self._give_way(change)
 
     async def _arrived(self, change: Change) -> None:

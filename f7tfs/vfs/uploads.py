@@ -30,7 +30,7 @@ from f7tfs.vfs.nodes import File, Sent, Standing, Version
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender, digest_of
-from f7tfs.vfs.standing import in_doubt, standing_of, with_sent
+from f7tfs.vfs.standing import in_doubt, with_sent
 from f7tfs.vfs.temporaries import is_temporary
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Uploads:
             await self._reopen(node.change)
             return node.change
         content.dirty = True
-        standing = standing_of(node)
+        standing = self._log.standing_of(node)
         if node.change is None and content.base is not None:
             standing = replace(standing, version=content.base)
         node.standing = standing
@@ -245,6 +245,8 @@ class Uploads:
             node.standing = Standing(sent=(sent,))
         finally:
             content.frozen = False
+            # Though it failed, it may have arrived.
+            self._looks.outdate(path)
 
     async def _place(self, change: Change, node: File) -> tuple[str, Sent | None]:
         """Where the content goes: its own place, or beside it where someone changed the file meanwhile.

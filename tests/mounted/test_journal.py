@@ -245,6 +245,37 @@ def test_a_new_content_after_a_lost_answer_is_no_conflict(new_mount: Callable[..
     assert mount.umount().returncode == 0
 
 
+@pytest.mark.parametrize("api", APIS)
+def test_what_is_replaced_while_its_own_replacing_waits_leaves_nothing(
+    new_mount: Callable[..., Mount], api: str
+) -> None:
+    cases: dict[str, dict[str, str]] = {
+        "rm f": {},
+        "mv f h": {"h": "second\n"},
+        "echo third > g; mv g f": {"f": "third\n"},
+        "echo third > g; mv g f; rm f": {},
+        "echo third > g; mv g f; mv f h": {"h": "third\n"},
+    }
+    mount = new_mount(api, "--write-mode", "async")
+    for place in range(len(cases)):
+        (mount.remote / str(place)).mkdir()
+        (mount.remote / str(place) / "f").write_text("old\n")
+    mount.mount()
+    mount.sh("cat */f")
+    for place, then in enumerate(cases):
+        mount.sandbox.reset_calls()
+        mount.sandbox.faults({"match": "POST .*upload", "delay": 1, "count": 1})
+        (mount.path / str(place) / "g").write_text("first\n")
+        wait_until(lambda: any("upload" in route for route in mount.sandbox.calls()))
+        mount.sh(f"cd {place}; mv g f; echo second > g; mv g f; {then}")
+    synced = mount.f7tfs("sync", str(mount.path))
+    assert synced.returncode == 0, synced.stderr
+    for root in (mount.remote, mount.path):
+        for place, left in enumerate(cases.values()):
+            assert {path.name: path.read_text() for path in (root / str(place)).iterdir()} == left, place
+    assert mount.umount().returncode == 0
+
+
 def entries(mount: Mount, *arguments: str) -> list[dict[str, object]]:
     done = mount.f7tfs("journal", "list", "--json", *arguments)
     assert done.returncode == 0, done.stderr
