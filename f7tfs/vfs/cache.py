@@ -78,10 +78,10 @@ class ContentCache:
         content = node.content
         if content is None or node.handles or (content.dirty and not node.unlinked):
             return
+        if content.frozen or (node.unlinked and node.change is not None and node.change.content is content):
+            # It is on its way, and read; whoever sends it comes back here.
+            return
         if node.unlinked:
-            if node.change is not None and node.change.content is content:
-                # It is on its way, and read; whoever sends it comes back here.
-                return
             node.content = None
             self.on_dropped(content)
             self.store.discard(content)

@@ -63,6 +63,7 @@ class Renamer:
                 await self._sender.put(new, content, node.attributes, remote_mode)
             finally:
                 content.frozen = False
+                self._cache.idle(node)
             content.base, node.version, node.standing = None, None, Standing(sent=(sent,))
             node.written_here, node.remote_mode = True, node.attributes.mode
         await self._cluster.remove(old)
