@@ -278,8 +278,9 @@ HEADER = """| API | latency per call, ms | task | calls | fewest possible | seco
 INTRODUCTION = """# Performance figures
 
 Made by `make bench` (`scripts/bench.py`) in one run, against the sandbox on the same machine ({machine}), with the
-latency shown added to every API call. Compare figures of one run only; the counts of calls do not depend on the
-machine. The transfer to and from object storage has no added latency.
+latency shown added to every API call. Compare figures of one run only. The counts of calls hardly depend on the
+machine: how many archives `cp -r` fills depends on its speed, and a walk is noticed sooner where a neighbour was
+listed just before, as in this run. The transfer to and from object storage has no added latency.
 """
 
 
