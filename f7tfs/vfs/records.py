@@ -25,6 +25,7 @@ class FileRecord:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = trio.Lock()
 
     def load(self) -> dict[str, Any]:
         """What an earlier attempt has left. One that makes no sense costs an upload from the start, no more."""
@@ -38,7 +39,9 @@ class FileRecord:
         return found if isinstance(found, dict) else {}
 
     async def save(self, state: Mapping[str, Any]) -> None:
-        await trio.to_thread.run_sync(write_private, self._path, json.dumps(dict(state)))
+        # Parts that end at the same time write one after the other, each what is true by then.
+        async with self._lock:
+            await trio.to_thread.run_sync(write_private, self._path, json.dumps(dict(state)))
 
     async def clear(self) -> None:
         await trio.Path(self._path).unlink(missing_ok=True)
