@@ -12,6 +12,7 @@ import os
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import trio
@@ -112,6 +113,14 @@ def _write_all(fd: int, data: memoryview, offset: int) -> None:
         data, offset = data[written:], offset + written
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Content that may be dropped: its bytes here, and whom to tell."""
+
+    size: int
+    forget: Callable[[], None]
+
+
 class ContentStore:
     """The directory of content files, its budget, and what of it may be dropped."""
 
@@ -119,13 +128,14 @@ class ContentStore:
         self._directory = directory
         self._budget = budget
         self._reserved = reserved
-        self._clean: OrderedDict[Content, Callable[[], None]] = OrderedDict()
+        self._clean: OrderedDict[Content, _Kept] = OrderedDict()
+        self._used = 0
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def used(self) -> int:
-        """Bytes of clean content that no handle uses."""
-        return sum(content.present.total() for content in self._clean)
+        """Bytes of clean content that no handle uses. Counted as they come and go: there may be 100,000 of them."""
+        return self._used
 
     def create(self, size: int, base: Version | None) -> Content:
         """A new content of which nothing is present yet."""
@@ -152,22 +162,24 @@ class ContentStore:
 
     def keep(self, content: Content, forget: Callable[[], None]) -> None:
         """Clean content that nobody uses may stay while the budget allows; `forget` is called when it goes."""
-        self._clean[content] = forget
-        self._clean.move_to_end(content)
-        total = self.used
-        while total > self._budget and self._clean:
-            oldest, forget_oldest = self._clean.popitem(last=False)
-            total -= oldest.present.total()
+        self.take(content)
+        kept = self._clean[content] = _Kept(content.present.total(), forget)
+        self._used += kept.size
+        while self._used > self._budget and self._clean:
+            oldest = next(iter(self._clean))
+            forget_oldest = self._clean[oldest].forget
+            self.take(oldest)
             forget_oldest()
             self.discard(oldest)
 
     def take(self, content: Content) -> None:
         """Content that is in use again: it is not dropped."""
-        self._clean.pop(content, None)
+        if (kept := self._clean.pop(content, None)) is not None:
+            self._used -= kept.size
 
     def discard(self, content: Content) -> None:
         """Remove the file. Handles that have it open go on reading it."""
-        self._clean.pop(content, None)
+        self.take(content)
         content.path.unlink(missing_ok=True)
 
     def make_room(self, size: int) -> None:

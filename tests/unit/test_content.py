@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,24 @@ def test_what_the_journal_does_not_name_is_swept(tmp_path: Path) -> None:
     store.sweep({kept.path.name})
     assert kept.path.exists()
     assert not left.path.exists()
+
+
+def test_the_oldest_goes_where_the_budget_is_used_up(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path, 25, 0)
+    gone: list[str] = []
+    contents = {}
+    for name in "abc":
+        contents[name] = store.create(10, None)
+        contents[name].fill(0, b"0123456789")
+        store.keep(contents[name], partial(gone.append, name))
+    assert (gone, store.used) == (["a"], 20)
+    assert not contents["a"].path.exists()
+    store.take(contents["b"])
+    assert store.used == 10
+    contents["b"].truncate(4)
+    store.keep(contents["b"], partial(gone.append, "b"))
+    store.keep(contents["b"], partial(gone.append, "b"))
+    assert store.used == 14
+    store.discard(contents["c"])
+    store.discard(contents["c"])
+    assert (gone, store.used) == (["a"], 4)
