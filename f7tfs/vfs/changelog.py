@@ -11,6 +11,7 @@ import trio
 
 from f7tfs.cluster.errors import ClusterError, Refused, Unauthorized, Unavailable
 from f7tfs.vfs.change import Change, ChangeKind, Order, State, is_at_or_below, meet
+from f7tfs.vfs.change_places import Places
 from f7tfs.vfs.journal import Journal, SetTime
 from f7tfs.vfs.nodes import Directory, File, Node, Standing
 from f7tfs.vfs.reachability import Reachability
@@ -30,6 +31,7 @@ class ChangeLog:
         self._last_row = first_row
         self._claims: list[tuple[str, ...]] = []
         self.changes: dict[int, Change] = {}
+        self._places = Places()
         self._news = trio.Event()
 
     # -- news ------------------------------------------------------------------------------------
@@ -77,8 +79,13 @@ class ChangeLog:
         )
         for directory, name in dentries:
             directory.flux[name] += 1
-        self.changes[change.row] = change
+        self.put(change)
         return change
+
+    def put(self, change: Change) -> None:
+        """Take in a change that has its row, the highest so far."""
+        self.changes[change.row] = change
+        self._places.add(change)
 
     def _next_row(self) -> int:
         self._last_row += 1
@@ -93,6 +100,7 @@ class ChangeLog:
         """It waits no longer; the journal is told by `finish`. A listing asked for before is not believed."""
         if self.changes.pop(change.row, None) is None:
             return
+        self._places.remove(change)
         for directory, name in change.dentries:
             _release(directory, name, trio.current_time())
         self.tell()
@@ -104,18 +112,17 @@ class ChangeLog:
 
     def of(self, node: Node) -> list[Change]:
         """The changes of one node."""
-        return [change for change in self.changes.values() if change.node is node]
+        return self._places.of(node)
 
     def meeting(self, paths: Iterable[str]) -> list[Change]:
         """Every change that concerns a place at, above or below one of these."""
-        paths = tuple(paths)
-        return [change for change in self.changes.values() if meet(change.paths, paths)]
+        return self._places.meeting(paths)
 
     def below(self, directory: str) -> list[Change]:
         """Every change that concerns a place below a directory, by its path there."""
         return [
             change
-            for change in self.changes.values()
+            for change in self._places.meeting([directory])
             if any(path != directory and is_at_or_below(path, directory) for path in change.paths)
         ]
 
@@ -139,7 +146,7 @@ class ChangeLog:
         """What is about to be brought to a place. Put down before: whoever finds it there, perhaps in the next run,
         is not to take it for another's. `doing`: the change that does it; its node may find it under another name.
         """
-        told = [c for c in self.changes.values() if c is not doing and path in c.paths]
+        told = [c for c in self._places.meeting([path]) if c is not doing and path in c.paths]
         for change in told:
             change.may_find(path, standing)
         alike = [c for c in self.of(node) if c is not doing and c.content is not None and c not in told]
@@ -153,10 +160,11 @@ class ChangeLog:
         for change in changes:
             before = change.row
             del self.changes[before]
+            self._places.remove(change)
             change.row = self._next_row()
             change.path = _replaced(change.path, old, new)
             change.new_path = _replaced(change.new_path, old, new)
-            self.changes[change.row] = change
+            self.put(change)
             moved.append((before, change))
         return moved
 
@@ -173,12 +181,8 @@ class ChangeLog:
 
     def in_the_way(self, change: Change) -> Change | None:
         """The first earlier change that has to be made before this one."""
-        for other in self.changes.values():
-            if other is change:
-                return None
-            if other.blocks and meet(other.paths, change.paths):
-                return other
-        return None
+        earlier = (other for other in self._places.meeting(change.paths) if other.row < change.row)
+        return next((other for other in earlier if other.blocks), None)
 
     def may_go(self, change: Change) -> bool:
         """Whether nothing has to be made, and nothing is being done, before it."""

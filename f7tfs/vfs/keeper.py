@@ -9,7 +9,7 @@ import trio
 
 from f7tfs.cluster.errors import NotFound, Refused
 from f7tfs.vfs.cache import ContentCache
-from f7tfs.vfs.change import Change, ChangeKind, meet
+from f7tfs.vfs.change import Change, ChangeKind
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import locked
@@ -64,7 +64,7 @@ class JournalKeeper:
     def _check(self, change: Change) -> None:
         if change.in_flight:
             raise Refused(f"change {change.row} is on its way just now")
-        later = [c for c in self._log.changes.values() if c.row > change.row and meet(c.paths, change.paths)]
+        later = [c for c in self._log.meeting(change.paths) if c.row > change.row]
         if later:
             raise Refused(
                 f"change {later[0].row} ({later[0].kind} {later[0].path}) comes after it: drop that one first"

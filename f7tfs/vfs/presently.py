@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection
 import trio
 
 from f7tfs.cluster.errors import ClusterError, TimedOut, Unavailable
-from f7tfs.vfs.change import Change, State, meet
+from f7tfs.vfs.change import Change, State
 from f7tfs.vfs.changelog import ChangeLog, is_final
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.options import VfsOptions
@@ -107,7 +107,7 @@ class Presently:
         """Wait for what is under way at these places. False if something there has to wait itself."""
         while True:
             news = self._log.news()
-            waiting = [c for c in self._log.changes.values() if meet(c.paths, paths) and not ignored(c)]
+            waiting = [c for c in self._log.meeting(paths) if not ignored(c)]
             if not waiting and not self._log.claimed(paths):
                 return True
             if any(change.state is not State.READY or change.attempts for change in waiting):

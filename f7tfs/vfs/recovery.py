@@ -68,7 +68,7 @@ class Recovery:
             self._make_here(change, parent, name)
         elif isinstance(node, File):
             self._give_content(change, node, content, row)
-        self._log.changes[change.row] = change
+        self._log.put(change)
 
     def _content(self, row: Row) -> Content | None:
         """What a row brings; None, told once, where somebody removed it: nothing can be done about it any more."""

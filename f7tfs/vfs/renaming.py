@@ -207,7 +207,7 @@ class Renaming:
         return own and all(_comes_along(c, node.path) and not c.uncertain for c in changes)
 
     def _at_or_below(self, path: str) -> list[Change]:
-        return [c for c in self._log.changes.values() if any(is_at_or_below(place, path) for place in c.paths)]
+        return [c for c in self._log.meeting([path]) if any(is_at_or_below(place, path) for place in c.paths)]
 
     async def _move(
         self,
