@@ -144,9 +144,9 @@ class Operations(pyfuse3.Operations):
         self._begun.discard(fh)
         self._fs.releasedir(fh)
 
-    @guarded
+    @guarded_staging
     async def fsyncdir(self, fh: FileHandleT, datasync: bool) -> None:
-        """Names are on the cluster when their calls return, and contents are what `fsync` waits for."""
+        await self._fs.fsyncdir(fh)
 
     @guarded
     async def statfs(self, ctx: RequestContext) -> pyfuse3.StatvfsData:

@@ -120,6 +120,12 @@ class Change:
         """Whether somebody still has it open: it cannot be made now."""
         return self.state is State.OPEN and isinstance(self.node, File) and self.node.handles > 0
 
+    def names_in(self, directory: str) -> bool:
+        """Whether it is about a directory, or makes or removes a name in it. A content does where its file is new."""
+        if self.being_written or (self.content is not None and self.node.on_cluster):
+            return False
+        return any(directory in (path, path.rpartition("/")[0] or "/") for path in self.paths)
+
 
 def is_at_or_below(path: str, directory: str) -> bool:
     """Whether a path is that of `directory` or of something in it."""

@@ -217,6 +217,13 @@ class Filesystem:
     def releasedir(self, handle: int) -> None:
         self._handles.pop(handle)
 
+    async def fsyncdir(self, number: int) -> None:
+        """Wait until the cluster has the names of an open directory. Raises ClusterError where it does not."""
+        directory = self._handles.get(number).inode
+        if isinstance(directory, Directory) and not directory.unlinked:
+            changes = self.reintegration.log.meeting([directory.path])
+            await self.reintegration.settle([change for change in changes if change.names_in(directory.path)])
+
     # -- files -----------------------------------------------------------------------------------
 
     async def create(self, parent: Inode, name: str, mode: int, flags: int, pid: int) -> tuple[Inode, int]:

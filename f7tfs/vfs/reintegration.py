@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -147,6 +147,25 @@ class Reintegration:
             await news.wait()
             if len(waiting) > MANY:
                 await trio.sleep(LOOK_SECONDS)
+
+    async def settle(self, changes: Sequence[Change]) -> None:
+        """Wait until the cluster has these. Raises ClusterError where one failed, or the cluster is away."""
+        while True:
+            news = self.log.news()
+            left = [change for change in changes if change.row in self.log.changes]
+            if not left:
+                return
+            for change in left:
+                self._raise_what_stops(change)
+            self.log.hurry(self.log.meeting(path for change in left for path in change.paths))
+            await news.wait()
+
+    def _raise_what_stops(self, change: Change) -> None:
+        blocker = self.log.in_the_way(change)
+        for stopped in (change, *([blocker] if blocker else [])):
+            away = self._reachability.since is not None
+            if stopped.error is not None and (away or stopped.state is State.FAILED):
+                raise stopped.error
 
     def _waiting(self) -> list[Change]:
         """What still may be sent without anybody's doing."""

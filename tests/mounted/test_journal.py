@@ -371,3 +371,36 @@ def test_trees_are_removed_and_renamed_with_what_waits_in_them(new_mount: Callab
     mount.f7tfs("refresh", str(mount.path))
     assert picture(mount.path) == wanted
     assert mount.umount().returncode == 0
+
+
+def sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_fsync_of_a_directory_returns_when_the_cluster_has_its_names(
+    api: str, new_mount: Callable[..., Mount]
+) -> None:
+    mount = new_mount(api, "--write-mode", "async")
+    mount.mount()
+    mount.sh("mkdir -p a/d; echo old > a/d/old; echo x > a/d/f; ln -s f a/d/link; rm a/d/old; mkdir a/d/sub")
+    sync_directory(mount.path / "a" / "d")
+    assert sorted(os.listdir(mount.remote / "a" / "d")) == ["f", "link", "sub"]
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.expects_log("cannot be reached|is not on the cluster yet|is back")
+def test_fsync_of_a_directory_says_that_the_cluster_is_away(new_mount: Callable[..., Mount]) -> None:
+    mount = new_mount("v2", "--write-mode", "async")
+    mount.mount()
+    mount.sandbox.stop()
+    (mount.path / "d").mkdir()
+    with pytest.raises(OSError, match=r"No route to host|timed out"):
+        sync_directory(mount.path / "d")
+    mount.sandbox.start()
+    wait_until((mount.remote / "d").is_dir)
+    assert mount.umount().returncode == 0
