@@ -13,7 +13,7 @@ from f7tfs.firecrest import v1, v2
 from f7tfs.firecrest.auth import Authorization, ClientCredentials, StaticToken, SyncAuthorization, TokenCommand
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.client_v2 import FirecrestV2
-from f7tfs.firecrest.credentials import ClientCredentialsAuth, TokenCommandAuth
+from f7tfs.firecrest.credentials import ApiKeyAuth, ClientCredentialsAuth, TokenCommandAuth
 from f7tfs.firecrest.device import DeviceFlow
 from f7tfs.firecrest.errors import (
     ClientsCredentialsException,
@@ -22,6 +22,7 @@ from f7tfs.firecrest.errors import (
     HeaderException,
     NoJSONException,
     NotFound,
+    NotImplementedOnAPIversion,
     RequestTimedOut,
     StagingFailed,
     StorageDownloadException,
@@ -39,6 +40,7 @@ from f7tfs.firecrest.limiter import background
 from f7tfs.firecrest.retry import RetryPolicy
 from f7tfs.firecrest.s3 import ObjectStorage
 from f7tfs.firecrest.session import Options
+from f7tfs.firecrest.tracing import correlation_id
 from f7tfs.firecrest.v1 import (
     AsyncExternalDownload,
     AsyncExternalUpload,
@@ -49,6 +51,7 @@ from f7tfs.firecrest.v1 import (
 )
 
 __all__ = [
+    "ApiKeyAuth",
     "AsyncExternalDownload",
     "AsyncExternalUpload",
     "AsyncFirecrest",
@@ -68,6 +71,7 @@ __all__ = [
     "Keyring",
     "NoJSONException",
     "NotFound",
+    "NotImplementedOnAPIversion",
     "ObjectStorage",
     "Options",
     "RequestTimedOut",
@@ -87,6 +91,7 @@ __all__ = [
     "UnsupportedTransferMethod",
     "WaitTimedOut",
     "background",
+    "correlation_id",
     "v1",
     "v2",
 ]

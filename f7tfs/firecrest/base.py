@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self
 
 import httpx
 
-from f7tfs.firecrest.auth import Authorization
 from f7tfs.firecrest.operations import Operation
 from f7tfs.firecrest.session import Options, Request, Session
+from f7tfs.firecrest.signing import Credentials
 
 
 class Client:
@@ -18,7 +18,7 @@ class Client:
 
     operations: ClassVar[Mapping[str, Operation]]
 
-    def __init__(self, url: str, authorization: Authorization, options: Options | None = None) -> None:
+    def __init__(self, url: str, authorization: Credentials, options: Options | None = None) -> None:
         self._session = Session(url, authorization, options)
 
     @classmethod

@@ -6,23 +6,29 @@ import inspect
 import ssl
 from typing import Any, TypeAlias, cast
 
-from f7tfs.firecrest.auth import Authorization, SyncAuthorization
+from f7tfs.firecrest.auth import SyncAuthorization
 from f7tfs.firecrest.credentials import ClientCredentialsAuth, TokenCommandAuth
 from f7tfs.firecrest.session import Options
+from f7tfs.firecrest.signing import Credentials, OwnHeaders
 
 Verify: TypeAlias = bool | str | ssl.SSLContext | None
 
 
-def authorization_of(given: Any) -> Authorization:
-    """Any object with `get_access_token`, blocking or not, as an Authorization. Raises TypeError for others."""
+def authorization_of(given: Any) -> Credentials:
+    """Any object with `get_access_token` or else `auth_headers`, blocking or not. Raises TypeError for others.
+
+    The first is taken where there are both: a token is kept until its end, headers are asked for each time.
+    """
     if isinstance(given, ClientCredentialsAuth | TokenCommandAuth):
         return given.source
     method = getattr(given, "get_access_token", None)
     if method is None:
-        raise TypeError(f"{type(given).__name__} has no method get_access_token()")
+        if hasattr(given, "auth_headers"):
+            return OwnHeaders(given)
+        raise TypeError(f"{type(given).__name__} has no method get_access_token() or auth_headers()")
     if not inspect.iscoroutinefunction(method):
         return SyncAuthorization(given)
-    return cast(Authorization, given) if hasattr(given, "reject") else _Unrejecting(given)
+    return cast(Credentials, given) if hasattr(given, "reject") else _Unrejecting(given)
 
 
 class _Unrejecting:

@@ -33,6 +33,10 @@ class ClientCredentialsAuth:
         """The token. Raises ClientsCredentialsException, ConnectionFailed."""
         return portal().run(self.source.get_access_token)
 
+    def auth_headers(self) -> dict[str, str]:
+        """The headers of a request with that token."""
+        return {"Authorization": f"Bearer {self.get_access_token()}"}
+
     def __repr__(self) -> str:
         return "ClientCredentialsAuth(***)"
 
@@ -47,5 +51,26 @@ class TokenCommandAuth:
         """The token. Raises ClientsCredentialsException."""
         return portal().run(self.source.get_access_token)
 
+    def auth_headers(self) -> dict[str, str]:
+        """The headers of a request with that token."""
+        return {"Authorization": f"Bearer {self.get_access_token()}"}
+
     def __repr__(self) -> str:
         return "TokenCommandAuth(***)"
+
+
+class ApiKeyAuth:
+    """A key that stands in a header of its own instead of a token, as sites give to service accounts."""
+
+    def __init__(self, api_key: str, header_name: str = "X-API-Key") -> None:
+        if not api_key or not header_name:
+            raise ValueError("neither api_key nor header_name may be empty")
+        self._api_key = api_key
+        self._header_name = header_name
+
+    def auth_headers(self) -> dict[str, str]:
+        """The header with the key."""
+        return {self._header_name: self._api_key}
+
+    def __repr__(self) -> str:
+        return f"ApiKeyAuth({self._header_name}: ***)"

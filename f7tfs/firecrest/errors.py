@@ -132,6 +132,10 @@ class UnsupportedTransferMethod(FirecrestException):
     """v2: the system moves large files by something else than object storage, which is not used here."""
 
 
+class NotImplementedOnAPIversion(FirecrestException):
+    """What pyFirecREST raises for calls that an older server lacks: here the server's own answer is raised."""
+
+
 class TransferJobFailedException(FirecrestException):
     """A transfer job of v2 ended without having done its work; the text of its error log is in the message."""
 

@@ -45,7 +45,6 @@ httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = BLOCK
 _XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SECONDS = 60.0
 """Without a byte moving, after which a request is given up."""
-_PARALLEL = 4
 _ATTEMPTS = 5
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _RANGE = frozenset({206})
@@ -77,11 +76,14 @@ class ObjectStorage:
     def __init__(self, options: Options | None = None) -> None:
         options = options or Options()
         self._retry = options.retry
+        self._parallel = options.storage_concurrency
         self._http = HttpClient(
             verify=options.verify,
             transport=options.storage_transport,
             timeout=httpx.Timeout(_SECONDS, connect=10.0),
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=4.0),
+            limits=httpx.Limits(
+                max_connections=self._parallel + 4, max_keepalive_connections=8, keepalive_expiry=4.0
+            ),
             headers={"User-Agent": "f7tfs", "Accept-Encoding": "identity"},
         )
 
@@ -133,7 +135,7 @@ class ObjectStorage:
     ) -> list[str]:
         """Upload all parts, several at once; their ETags, in order. `known`: of parts that are there already."""
         etags = {index: etag for index, etag in (known or {}).items() if index < len(parts)}
-        room = trio.CapacityLimiter(_PARALLEL)
+        room = trio.CapacityLimiter(self._parallel)
 
         async def put(index: int, part: Part) -> None:
             async with room:

@@ -14,7 +14,6 @@ from urllib.parse import quote
 import httpx
 import trio
 
-from f7tfs.firecrest.auth import Authorization
 from f7tfs.firecrest.errors import (
     ConnectionFailed,
     FirecrestException,
@@ -30,6 +29,8 @@ from f7tfs.firecrest.operations import Operation
 from f7tfs.firecrest.ratelimit import Budget, budget_of, retry_after
 from f7tfs.firecrest.reply import reply_of
 from f7tfs.firecrest.retry import Outcome, RetryPolicy, is_uncertain, may_repeat, outcome_of
+from f7tfs.firecrest.signing import Credentials, signer_of
+from f7tfs.firecrest.tracing import correlated, tracing_headers
 from f7tfs.firecrest.trail import note
 
 logger = logging.getLogger(__name__)
@@ -51,10 +52,14 @@ _NEVER_LEFT = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to talk to a server. The transports are for tests; `storage_transport` serves object storage."""
+    """How to talk to a server, with at most `concurrency` calls at once, and to object storage.
+
+    `storage_concurrency` parts of a file are on their way there at once. The transports are for tests.
+    """
 
     verify: bool | ssl.SSLContext = True
     concurrency: int = 8
+    storage_concurrency: int = 4
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     transport: httpx.AsyncBaseTransport | None = None
     storage_transport: httpx.AsyncBaseTransport | None = None
@@ -90,10 +95,10 @@ class Request:
 class Session:
     """Sends the calls of one client. Use `aclose` at the end."""
 
-    def __init__(self, url: str, authorization: Authorization, options: Options | None = None) -> None:
+    def __init__(self, url: str, authorization: Credentials, options: Options | None = None) -> None:
         self._options = options = options or Options()
         self._url = url.rstrip("/")
-        self._authorization = authorization
+        self._signer = signer_of(authorization)
         self._retry = options.retry
         self._limiter = Limiter(options.concurrency)
         self.calls: Counter[str] = Counter()
@@ -118,18 +123,22 @@ class Session:
 
         Raises FirecrestException: Uncertain when a call that must not be repeated may have been carried out.
         """
+        with correlated():
+            return await self._call(operation, arguments, request)
+
+    async def _call(self, operation: Operation, arguments: Mapping[str, str], request: Request) -> httpx.Response:
         began = trio.current_time()
-        rejected: str | None = None
+        rejected: Mapping[str, str] | None = None
         attempt = 0
         while True:
-            token = await self._authorization.get_access_token()
-            failure, outcome, wait = await self._try(operation, arguments, request, token, attempt)
+            signed = await self._signer.headers()
+            failure, outcome, wait = await self._try(operation, arguments, request, signed, attempt)
             if isinstance(failure, httpx.Response):
                 return failure
             if failure.status == 401 and rejected is None:
-                rejected = token
-                self._authorization.reject(token)
-                if await self._authorization.get_access_token() != rejected:
+                rejected = signed
+                self._signer.reject(signed)
+                if await self._signer.headers() != rejected:
                     continue
             attempt += 1
             late = trio.current_time() + wait - began > self._retry.total
@@ -140,13 +149,18 @@ class Session:
             await trio.sleep(wait)
 
     async def _try(
-        self, operation: Operation, arguments: Mapping[str, str], request: Request, token: str, attempt: int
+        self,
+        operation: Operation,
+        arguments: Mapping[str, str],
+        request: Request,
+        signed: Mapping[str, str],
+        attempt: int,
     ) -> tuple[httpx.Response | FirecrestException, Outcome, float]:
         wait = self._retry.wait(attempt)
         route = operation.route.format(**{name: quote(value, safe="") for name, value in arguments.items()})
         asked = f"{operation.method} {route}{request.paths}"
         try:
-            response = await self._send(operation, asked, route, request, token)
+            response = await self._send(operation, asked, route, request, {**signed, **tracing_headers()})
         except ConnectionFailed as error:
             return error, Outcome.UNKNOWN if error.sent else Outcome.NOT_DONE, wait
         reply = reply_of(response.status_code, response.headers, _text(response), asked)
@@ -168,7 +182,7 @@ class Session:
         self._limiter.hold(min(budget.reset, self._retry.total), lanes)
 
     async def _send(
-        self, operation: Operation, asked: str, route: str, request: Request, token: str
+        self, operation: Operation, asked: str, route: str, request: Request, headers: Mapping[str, str]
     ) -> httpx.Response:
         async with self._limiter.slot():
             self.calls[operation.label] += 1
@@ -176,14 +190,17 @@ class Session:
             try:
                 # v1's servers answer within a minute or not at all; a scope bounds what dribbles in.
                 with trio.fail_after(_CONNECT + operation.seconds):
-                    response = await self._exchange(operation, route, request, token)
+                    response = await self._exchange(operation, route, request, headers)
             except (httpx.TransportError, trio.TooSlowError) as error:
                 raise _no_answer(error, asked) from error
             seconds = trio.current_time() - began
-            logger.debug("%s: %d in %.3f s", asked, response.status_code, seconds)
+            traced = headers.get("X-Correlation-ID")
+            logger.debug("%s: %d in %.3f s, correlation %s", asked, response.status_code, seconds, traced)
             return response
 
-    async def _exchange(self, operation: Operation, route: str, request: Request, token: str) -> httpx.Response:
+    async def _exchange(
+        self, operation: Operation, route: str, request: Request, headers: Mapping[str, str]
+    ) -> httpx.Response:
         params = {name: value for name, value in request.params.items() if value is not None}
         async with request.body() as content:
             return await self._http.request(
@@ -193,7 +210,7 @@ class Session:
                 json=request.json,
                 data=request.data,
                 content=content,
-                headers={**request.headers, "Authorization": f"Bearer {token}"},
+                headers={**request.headers, **headers},
                 timeout=httpx.Timeout(operation.seconds, connect=_CONNECT),
             )
 

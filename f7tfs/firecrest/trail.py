@@ -9,6 +9,7 @@ from contextvars import ContextVar
 
 from f7tfs.firecrest.errors import FirecrestException
 from f7tfs.firecrest.reply import Reply
+from f7tfs.firecrest.tracing import correlated
 
 _MOST = 50
 """A task that is followed for hours answers often: the last replies are what tells."""
@@ -21,6 +22,7 @@ def trail() -> Iterator[deque[Reply]]:
     """The replies to what is asked in here, oldest first; an error that leaves it has them as its `responses`.
 
     Inside another trail this is that one: the outermost call, which is the user's, counts.
+    All that is asked has one correlation id.
     """
     outer = _trail.get()
     if outer is not None:
@@ -29,7 +31,8 @@ def trail() -> Iterator[deque[Reply]]:
     replies: deque[Reply] = deque(maxlen=_MOST)
     token = _trail.set(replies)
     try:
-        yield replies
+        with correlated():
+            yield replies
     except FirecrestException as error:
         error.came_after(replies)
         raise

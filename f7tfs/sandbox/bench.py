@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hmac
 import json
 import math
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -40,13 +42,12 @@ class Bench:
         self._app = app
         self._site = site
         self._random = random.Random(0)  # noqa: S311 - a delay, and the same ones each time
-        self._window = RateWindow()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/sandbox/"):
             await self._app(scope, receive, send)
             return
-        self._site.calls.count(scope["method"], scope["path"])
+        self._site.calls.count(scope["method"], scope["path"], Headers(scope=scope))
         faults = self._site.faults
         query = scope["query_string"].decode("latin-1")
         rule = faults.take_rule(f"{scope['method']} {scope['path']}" + (f"?{query}" if query else ""))
@@ -73,7 +74,7 @@ class Bench:
         faults = self._site.faults
         if faults.rate_limit is None or path.startswith("/auth/"):
             return {}, False
-        left, seconds = self._window.take(faults.rate_limit, faults.rate_seconds, time.monotonic())
+        left, seconds = self._site.window.take(faults.rate_limit, faults.rate_seconds, time.monotonic())
         reset = str(math.ceil(seconds))
         headers = {
             "ratelimit-limit": str(faults.rate_limit),
@@ -157,7 +158,7 @@ def cut_connection(scope: Scope, *, reset: bool = True) -> None:
 
 
 class Admin:
-    """`/sandbox/faults` (GET, PUT, DELETE), `/sandbox/calls` (GET, DELETE) and `/sandbox/token` (POST)."""
+    """`/sandbox/faults` (GET, PUT, DELETE), `calls` (GET, DELETE), `traces` (GET) and `token` (POST) beside it."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -181,6 +182,7 @@ class Admin:
             except ValueError as error:
                 return JSONResponse({"error": str(error)}, 400)
             self._site.faults = faults
+            self._site.window = RateWindow()
             self._site.quota.left = faults.quota
             self._site.quota.code = ERRORS[faults.quota_error]
         return JSONResponse(_faults_json(self._site))
@@ -191,8 +193,13 @@ class Admin:
             return refusal
         counts = dict(self._site.calls.counts)
         if request.method == "DELETE":
-            self._site.calls.counts.clear()
+            self._site.calls.clear()
         return JSONResponse(counts)
+
+    async def traces(self, request: Request) -> Response:
+        """The ids that the last calls carried, oldest first."""
+        traces = [dataclasses.asdict(trace) for trace in self._site.calls.traces]
+        return self.refuse(request) or JSONResponse(traces)
 
     async def token(self, request: Request) -> Response:
         """A token of any user and lifetime, for tests of what the APIs say to it; `expire` ends all earlier ones."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import re
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+TRACES = 1000
 ERRORS = {"EDQUOT": errno.EDQUOT, "ENOSPC": errno.ENOSPC}
 
 
@@ -147,11 +149,28 @@ def route_of(path: str) -> str:
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a request said of what it belongs to."""
+
+    call: str
+    """`METHOD route`."""
+    request_id: str | None
+    correlation_id: str | None
+
+
 class Calls:
-    """How many calls came, by `METHOD route`."""
+    """How many calls came, by `METHOD route`, and the ids that the last of them carried."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.traces: deque[Trace] = deque(maxlen=TRACES)
 
-    def count(self, method: str, path: str) -> None:
-        self.counts[f"{method} {route_of(path)}"] += 1
+    def count(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+        call = f"{method} {route_of(path)}"
+        self.counts[call] += 1
+        self.traces.append(Trace(call, headers.get("x-request-id"), headers.get("x-correlation-id")))
+
+    def clear(self) -> None:
+        self.counts.clear()
+        self.traces.clear()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from f7tfs.sandbox.faults import Faults, parse_faults
-from f7tfs.sandbox.settings import FileSystemSetting, SandboxSettings, SchedulerKind
+from f7tfs.sandbox.settings import FileSystemSetting, SandboxSettings, SchedulerKind, TransferMethod
 
 RULES = {"rule": "rules", "s3_rule": "s3_rules"}
 """What one rule is called, and the field that it is added to."""
@@ -34,6 +34,8 @@ def settings_of(root: Path, words: Iterable[str] = (), **given: Any) -> SandboxS
         raise ValueError(f"there is no time zone {settings.time_zone!r}")
     if settings.scheduler not in get_args(SchedulerKind):
         raise ValueError(f"there is no scheduler {settings.scheduler!r}")
+    if settings.transfer_method not in get_args(TransferMethod):
+        raise ValueError(f"there is no transfer method {settings.transfer_method!r}")
     return settings
 
 

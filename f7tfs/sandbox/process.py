@@ -108,6 +108,11 @@ class SandboxProcess:
         counts: dict[str, int] = self._admin("GET", "calls")
         return counts
 
+    def traces(self) -> list[dict[str, Any]]:
+        """Of the last thousand calls since then `call`, `request_id` and `correlation_id`, oldest first."""
+        traces: list[dict[str, Any]] = self._admin("GET", "traces")
+        return traces
+
     def reset_calls(self) -> None:
         self._admin("DELETE", "calls")
 

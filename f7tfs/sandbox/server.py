@@ -37,6 +37,7 @@ def application(site: Site) -> Bench:
         Route("/auth/token", token_endpoint(site), methods=["POST"]),
         Route("/sandbox/faults", admin.faults, methods=["GET", "PUT", "DELETE"]),
         Route("/sandbox/calls", admin.calls, methods=["GET", "DELETE"]),
+        Route("/sandbox/traces", admin.traces, methods=["GET"]),
         Route("/sandbox/token", admin.token, methods=["POST"]),
         Mount("/v2", v2_application(site)),
         Mount("/v1", v1_application(site)),

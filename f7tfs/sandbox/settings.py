@@ -8,6 +8,7 @@ from typing import Literal
 
 MIB = 1024 * 1024
 SchedulerKind = Literal["local", "slurm"]
+TransferMethod = Literal["s3", "streamer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class SandboxSettings:
     token_seconds: float = 300.0
     minimum_token_seconds: float = 30.0
     """v2 refuses a token with less than this left."""
+    api_key: str = ""
+    """Stands in `X-API-Key` for a token of the user's. Empty: there is none."""
 
     # -- the cluster -----------------------------------------------------------------------------
     system: str = "cluster"
@@ -78,6 +81,8 @@ class SandboxSettings:
     """v2: more commands than this at once are answered 424."""
 
     # -- staging and jobs ------------------------------------------------------------------------
+    transfer_method: TransferMethod = "s3"
+    """v2: how large files go. "streamer" is announced, and its jobs fail: that program is not here."""
     s3_port: int = 0
     object_store_url: str = ""
     """An S3 endpoint to stage through, instead of the sandbox's own: `http://HOST:PORT`."""

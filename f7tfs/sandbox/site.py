@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from f7tfs.sandbox.coreutils.change import Changer
 from f7tfs.sandbox.coreutils.content import Quota, Reader
 from f7tfs.sandbox.coreutils.listing import Lister
 from f7tfs.sandbox.coreutils.transfer import Mover
-from f7tfs.sandbox.faults import Calls, Faults
+from f7tfs.sandbox.faults import Calls, Faults, RateWindow
 from f7tfs.sandbox.identity import Identity
 from f7tfs.sandbox.jobs.local import LocalScheduler
 from f7tfs.sandbox.jobs.model import BatchRequest, Scheduler, SlurmRefused, Work
@@ -24,6 +25,7 @@ from f7tfs.sandbox.settings import SandboxSettings
 from f7tfs.sandbox.slurm.scheduler import SlurmScheduler
 from f7tfs.sandbox.tokens import Checked, Tokens, TokenState
 
+API_KEY_HEADER = "x-api-key"
 REFUSED = (
     "sbatch: error: QOSMaxSubmitJobPerUserLimit\n"
     "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
@@ -60,6 +62,7 @@ class Site:
         self.tokens = Tokens(settings, self.client_secret)
         self.faults = Faults()
         self.calls = Calls()
+        self.window = RateWindow()
         self.nursery = nursery
         self.scheduler: Scheduler = (
             SlurmScheduler(settings, nursery)
@@ -75,9 +78,12 @@ class Site:
         self.store.close()
         self.root.close()
 
-    def check_token(self, authorization: str | None) -> Checked:
-        """What the token of a call is worth."""
-        checked = self.tokens.check(authorization)
+    def check_headers(self, headers: Mapping[str, str]) -> Checked:
+        """What the token of a call is worth, or the key in its place."""
+        key = self.settings.api_key
+        if key and hmac.compare_digest(headers.get(API_KEY_HEADER, "").encode(), key.encode()):
+            return Checked(TokenState.VALID, self.settings.user)
+        checked = self.tokens.check(headers.get("authorization"))
         if checked.state is TokenState.VALID and self.faults.take("expired_tokens"):
             return replace(checked, state=TokenState.EXPIRED)
         return checked

@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def caller(driver: str, version: str, url: str, authorization: Any) -> Iterator[
             if version == "v1":
                 # Seconds that it leaves between its calls, so as not to run into a site's limit of them.
                 client.time_between_calls = dict.fromkeys(client.time_between_calls, 0)
-            yield Caller(client, lambda awaitable: runner.run(_awaited(awaitable)))
+            yield Caller(client, lambda awaitable: runner.run(_awaited(awaitable), context=copy_context()))
             runner.run(client.close_session())
 
 

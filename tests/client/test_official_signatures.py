@@ -31,7 +31,6 @@ PAIRS = {
 # What is not here, on purpose. The reference has the same table for users.
 LEFT_OUT = {
     "log": "this library logs by `logging`, as any other: its logger is `f7tfs.firecrest`",
-    "set_maximum_s3_connections": "four parts are on their way at once",
     "TOO_MANY_REQUESTS_CODE": "a constant of its inside, 429",
     "TIMEOUT_STR": "a constant of its inside",
     "MAX_S3_CONNECTIONS": "a constant of its inside",
@@ -46,6 +45,11 @@ LEFT_OUT = {
 # Defaults that differ, on purpose.
 OTHER_DEFAULTS = {
     ("v1", "__init__", "verify"): "None means True in the official client, too",
+}
+# Names of the package that are not here.
+NOT_HERE = {
+    "__version__": "`f7tfs.__version__`",
+    "__app_name__": "of its command line",
 }
 IDS = list(PAIRS)
 
@@ -106,17 +110,30 @@ def test_each_method_is_called_with_both_clients(pair: str) -> None:
 
 
 def test_each_exception_that_is_exported_is_here() -> None:
-    kinds = {name for name in firecrest.__all__ if name.endswith("Exception")}
+    kinds = {
+        name
+        for name in firecrest.__all__
+        if isinstance(getattr(firecrest, name), type) and issubclass(getattr(firecrest, name), Exception)
+    }
     assert kinds
     assert {name for name in kinds if not hasattr(f7t, name)} == set()
 
 
 def test_each_authorization_that_is_exported_is_here() -> None:
-    kinds = {name for name in firecrest.__all__ if name.endswith("Auth")} - {"ApiKeyAuth"}
+    kinds = {name for name in firecrest.__all__ if name.endswith("Auth")}
     assert kinds
     for name in kinds:
         wanted = parameters(getattr(firecrest, name).__init__)
         assert list(parameters(getattr(f7t, name).__init__)) == list(wanted)
+        methods = {method for method, value in public(getattr(firecrest, name)).items() if inspect.isfunction(value)}
+        assert {method for method in methods if not hasattr(getattr(f7t, name), method)} == set()
+
+
+def test_each_other_name_that_is_exported_is_here() -> None:
+    assert {name for name in firecrest.__all__ if not hasattr(f7t, name)} == NOT_HERE.keys()
+    ours = inspect.signature(f7t.correlation_id).parameters
+    theirs = inspect.signature(firecrest.correlation_id).parameters
+    assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()]
 
 
 def test_each_reason_is_still_needed() -> None:

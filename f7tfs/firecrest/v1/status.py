@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from f7tfs.firecrest.auth import claims_of
+from f7tfs.firecrest.signing import OwnHeaders
 from f7tfs.firecrest.v1.base import BaseV1
 
 
@@ -41,6 +42,8 @@ class Status(BaseV1):
         """The user's name on a system; without one, as the access token has it (None where it does not)."""
         if machine is not None:
             return str(await self.api.whoami(machine, groups=False))
+        if isinstance(self.authorization, OwnHeaders):
+            return None
         claims = claims_of(await self.authorization.get_access_token())
         roles = (claims.get("realm_access") or {}).get("roles") or []
         name = _account_of(claims) if self._sa_role in roles else claims.get("preferred_username")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import trio
@@ -38,6 +39,12 @@ class BaseV2(Client, Lifetime):
         """One method per endpoint."""
         self.polling_sleep_times: Sequence[float] = JOB_WAITS
         """Seconds before each look at a job; the last one is repeated."""
+
+    def set_maximum_s3_connections(self, max_connections: int) -> None:
+        """Let so many parts of a file be on their way to object storage at once, of transfers from now on."""
+        if max_connections < 1:
+            raise ValueError("at least one connection must be possible")
+        self.options = replace(self.options, storage_concurrency=max_connections)
 
     async def wait_for_job(
         self, system_name: str, job_id: str | int, timeout: float | None = None, not_found_timeout: float = 20.0

@@ -57,6 +57,10 @@ class Firecrest(BlockingClient):
         """`authorization` has a method `get_access_token()`."""
         super().__init__(AsyncFirecrest(firecrest_url, authorization, verify, options=options))
 
+    def set_maximum_s3_connections(self, max_connections: int) -> None:
+        """Let so many parts of a file be on their way to object storage at once, of transfers from now on."""
+        self.original.set_maximum_s3_connections(max_connections)
+
     MAX_DIRECT_UPLOAD_SIZE = AsyncFirecrest.MAX_DIRECT_UPLOAD_SIZE
     MAX_DIRECT_DOWNLOAD_SIZE = AsyncFirecrest.MAX_DIRECT_DOWNLOAD_SIZE
 

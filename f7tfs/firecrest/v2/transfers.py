@@ -8,6 +8,7 @@ from typing import Any
 from f7tfs.firecrest.errors import FirecrestException, StorageDownloadException, StorageUploadException
 from f7tfs.firecrest.local import LocalPath, Source, fetch_object
 from f7tfs.firecrest.s3 import ObjectStorage, plan_parts
+from f7tfs.firecrest.tracing import correlated, current
 from f7tfs.firecrest.trail import trail
 from f7tfs.firecrest.v2.base import BaseV2
 
@@ -20,6 +21,7 @@ class AsyncExternalTransfer:
         self.transfer_data = transfer_info
         """`transferJob` and `transferDirectives`."""
         self.system_name = system_name
+        self._correlation = current()
 
     @property
     def job(self) -> Mapping[str, Any]:
@@ -35,8 +37,12 @@ class AsyncExternalTransfer:
         return dict(self.transfer_data["transferDirectives"])
 
     async def wait_for_transfer_job(self, timeout: float | None = None) -> None:
-        """Wait until the job has ended. Raises TransferJobFailedException, WaitTimedOut."""
-        await self.client.transfer_done(self.system_name, self.job, timeout)
+        """Wait until the job has ended. Raises TransferJobFailedException, WaitTimedOut.
+
+        Its requests belong to the call that began the transfer.
+        """
+        with correlated(self._correlation):
+            await self.client.transfer_done(self.system_name, self.job, timeout)
 
 
 class AsyncExternalUpload(AsyncExternalTransfer):
@@ -62,7 +68,7 @@ class AsyncExternalUpload(AsyncExternalTransfer):
 
     async def wait_for_transfer_job(self, timeout: float | None = None) -> None:
         """Wait until the file is at its target. Raises TransferJobFailedException, WaitTimedOut."""
-        with trail():
+        with correlated(self._correlation), trail():
             await super().wait_for_transfer_job(timeout)
             try:
                 arrived = (await self.client.api.stat(self.system_name, self._path, dereference=True))["size"]

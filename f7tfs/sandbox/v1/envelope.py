@@ -122,7 +122,7 @@ def endpoint(site: Site, handler: Handler) -> Callable[[Request], Awaitable[Resp
     """A route: checks the token, runs the handler, and turns what it raises into v1's errors."""
 
     async def run(request: Request) -> Response:
-        checked = site.check_token(request.headers.get("authorization"))
+        checked = site.check_headers(request.headers)
         state = TokenState.VALID if checked.state is TokenState.EXPIRING else checked.state
         if state is not TokenState.VALID:
             return answer({"description": TOKEN_MESSAGES[state]}, 401)

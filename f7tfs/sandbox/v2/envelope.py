@@ -126,7 +126,7 @@ def endpoint(site: Site, handler: Handler) -> Callable[[Request], Awaitable[Resp
     """A route: checks the token, runs the handler, and turns what it raises into v2's errors."""
 
     async def run(request: Request) -> Response:
-        checked = site.check_token(request.headers.get("authorization"))
+        checked = site.check_headers(request.headers)
         if checked.state is not TokenState.VALID:
             message = TOKEN_MESSAGES[checked.state].format(left=site.settings.minimum_token_seconds)
             missing = checked.state is TokenState.MISSING

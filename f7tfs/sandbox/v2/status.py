@@ -44,24 +44,30 @@ def _data_operation(site: Site) -> dict[str, Any]:
     return {
         "datatransfer_jobs_directives": directives,
         "max_ops_file_size": site.settings.max_ops_file_size,
-        "data_transfer": {
-            "serviceType": "s3",
-            "name": "s3-storage",
-            "privateUrl": MASKED,
-            "publicUrl": site.store.url,
-            "accessKeyId": MASKED,
-            "secretAccessKey": MASKED,
-            "region": "us-east-1",
-            "ttl": site.settings.url_seconds,
-            "tenant": None,
-            "multipart": {
-                "use_split": False,
-                "max_part_size": site.settings.max_part_size,
-                "parallel_runs": 3,
-                "tmp_folder": "tmp",
-            },
-            "bucketLifecycleConfiguration": {"days": 10},
+        "data_transfer": _data_transfer(site),
+    }
+
+
+def _data_transfer(site: Site) -> dict[str, Any]:
+    if site.settings.transfer_method != "s3":
+        return {"serviceType": site.settings.transfer_method}
+    return {
+        "serviceType": "s3",
+        "name": "s3-storage",
+        "privateUrl": MASKED,
+        "publicUrl": site.store.url,
+        "accessKeyId": MASKED,
+        "secretAccessKey": MASKED,
+        "region": "us-east-1",
+        "ttl": site.settings.url_seconds,
+        "tenant": None,
+        "multipart": {
+            "use_split": False,
+            "max_part_size": site.settings.max_part_size,
+            "parallel_runs": 3,
+            "tmp_folder": "tmp",
         },
+        "bucketLifecycleConfiguration": {"days": 10},
     }
 
 

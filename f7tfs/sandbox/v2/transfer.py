@@ -20,6 +20,8 @@ from f7tfs.sandbox.v2.parameters import body_path, check_path, compression, flag
 from f7tfs.sandbox.v2.staging import download_work, upload_work
 
 JOB_SECONDS = 15 * 60.0
+COMMAND_NOT_FOUND = 127
+METHODS = {"s3", "wormhole", "streamer"}
 DONE = {"mv": "moved", "cp": "copied", "rm": "deleted", "compress": "compressed", "extract": "extracted"}
 
 
@@ -141,11 +143,26 @@ async def extract(site: Site, request: Request) -> Response:
 # -- staged --------------------------------------------------------------------------------------
 
 
-def _directives(body: dict[str, Any]) -> dict[str, Any]:
+def _directives(site: Site, body: dict[str, Any]) -> dict[str, Any]:
+    """What the body tells of how the file shall go, if that is how it can."""
     directives = body.get("transferDirectives")
-    if not isinstance(directives, dict) or directives.get("transferMethod") != "s3":
-        raise invalid("body", "transferDirectives", "Input should be 's3'", directives)
+    if not isinstance(directives, dict) or directives.get("transferMethod") not in METHODS:
+        raise invalid("body", "transferDirectives", "Input should be 's3', 'wormhole' or 'streamer'", directives)
+    if directives["transferMethod"] != site.settings.transfer_method:
+        raise ApiError(400, "Requested transfer method is not available.")
     return directives
+
+
+async def _without_store(site: Site, body: dict[str, Any]) -> Response:
+    """A transfer that needs a program on the cluster which is not there."""
+    method = site.settings.transfer_method
+
+    async def work(output: JobOutput) -> int:
+        output.err.append(f"{method}: command not found")
+        return COMMAND_NOT_FOUND
+
+    job = await submit(site, account_of(site, body.get("account")), f"# {method}", work)
+    return success({"transferJob": job, "transferDirectives": {"transferMethod": method}}, 201)
 
 
 def _key(path: str) -> str:
@@ -154,7 +171,9 @@ def _key(path: str) -> str:
 
 async def download(site: Site, request: Request) -> Response:
     path, body = await body_path(site.settings, request)
-    _directives(body)
+    _directives(site, body)
+    if site.settings.transfer_method != "s3":
+        return await _without_store(site, body)
     await run_command(site, site.lister.stat, single_quoted(path))
     account = account_of(site, body.get("account"))
     key = _key(path)
@@ -165,7 +184,9 @@ async def download(site: Site, request: Request) -> Response:
 
 async def upload(site: Site, request: Request) -> Response:
     path, body = await body_path(site.settings, request)
-    size = _directives(body).get("fileSize")
+    size = _directives(site, body).get("fileSize")
+    if site.settings.transfer_method != "s3":
+        return await _without_store(site, body)
     part = site.settings.max_part_size
     key = _key(path)
     upload_id = await site.store.create_multipart(key)
