@@ -40,15 +40,19 @@ class Looks:
         self._looks: cachetools.LRUCache[str, _Look] = cachetools.LRUCache(DIRECTORIES)
         self._flights: SingleFlight[str, _Look] = SingleFlight()
         self._changed: dict[str, float] = {}
-        """When a place was changed from here last (monotonic)."""
+        """When a place was changed from here last (monotonic), the oldest first."""
 
     def outdate(self, path: str) -> None:
         """It was changed from here, or is about to be."""
         now = trio.current_time()
+        self._changed.pop(path, None)
         self._changed[path] = now
-        if len(self._changed) > REMEMBERED:
+        while len(self._changed) > REMEMBERED:
+            oldest = next(iter(self._changed))
+            if self._changed[oldest] >= now - self._seconds:
+                break
             # Of what is older, no listing is believed anyway.
-            self._changed = {place: when for place, when in self._changed.items() if when >= now - self._seconds}
+            del self._changed[oldest]
 
     def take(self, directory: str, entries: Iterable[Entry], asked: float) -> None:
         """A listing that was asked for at `asked` (monotonic)."""
