@@ -117,6 +117,9 @@ class RemoteFailure(Refused):
 class Unavailable(ClusterError):
     """The site cannot be reached, or says that it cannot serve now. It may work later."""
 
+    sent = True
+    """False: the request provably never left this machine."""
+
 
 class TimedOut(Unavailable):
     """No answer in time."""

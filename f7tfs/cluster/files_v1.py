@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from f7tfs.cluster import parsing, translate
+from f7tfs.cluster.doubts import Doubts
 from f7tfs.cluster.errors import AlreadyExists, InvalidName, NotADirectory, NotFound, TooLarge, Uncertain
 from f7tfs.cluster.lookup import kind_of, looked_up
 from f7tfs.cluster.model import Entry, Features, FileSystem, Identity, Kind, Limits, Stat
@@ -26,6 +27,7 @@ class FilesV1:
         self._client = client
         self._site = site
         self._identity: Identity | None = None
+        self._doubts = Doubts(site.limits.command_seconds)
 
     @property
     def system(self) -> str:
@@ -104,20 +106,21 @@ class FilesV1:
         if len(content) > self.limits.direct_write:
             raise TooLarge(f"{path}: {len(content)} bytes are more than the {self.limits.direct_write} of an upload")
         directory, name = posixpath.split(_sent(path))
-        with _errors():
-            await self._client.simple_upload(self.system, directory, name, content)
+        async with self._doubts.changing(hash(content), path):
+            with _errors():
+                await self._client.simple_upload(self.system, directory, name, content)
 
     # -- changing --------------------------------------------------------------------------------
 
     async def make_directory(self, path: str) -> None:
         """One call; a lost answer is looked up by a second."""
-        async with looked_up(self.stat, path, Kind.DIRECTORY):
+        async with self._doubts.changing("mkdir", path), looked_up(self.stat, path, Kind.DIRECTORY):
             with _errors():
                 await self._client.mkdir(self.system, _sent(path))
 
     async def remove(self, path: str) -> None:
         """One call; a lost answer is looked up by a second."""
-        async with looked_up(self.stat, path, None):
+        async with self._doubts.changing("rm", path), looked_up(self.stat, path, None):
             with _errors():
                 await self._client.simple_delete(self.system, _sent(path.rstrip("/")))
 
@@ -131,17 +134,18 @@ class FilesV1:
             return
         if target is Kind.DIRECTORY:
             raise AlreadyExists(new)
-        try:
-            with _errors():
-                await self._client.mv(self.system, old, new)
-        except Uncertain:
-            if await kind_of(self.stat, old) is not None or await kind_of(self.stat, new) is None:
-                raise
+        async with self._doubts.changing(("mv", old, new), old, new):
+            try:
+                with _errors():
+                    await self._client.mv(self.system, old, new)
+            except Uncertain:
+                if await kind_of(self.stat, old) is not None or await kind_of(self.stat, new) is None:
+                    raise
 
     async def make_symlink(self, path: str, target: str) -> None:
         """One call, which the server makes inside of `path` if that is a directory: the caller has looked."""
         check_v1(target)
-        async with looked_up(self.stat, path, Kind.SYMLINK):
+        async with self._doubts.changing(target, path), looked_up(self.stat, path, Kind.SYMLINK):
             with _errors():
                 await self._client.symlink(self.system, target, _sent(path))
 

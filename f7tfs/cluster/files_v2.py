@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from f7tfs.cluster import parsing, translate
+from f7tfs.cluster.doubts import Doubts
 from f7tfs.cluster.errors import AlreadyExists, InvalidName, NotADirectory, TooLarge, Unsupported
 from f7tfs.cluster.lookup import looked_up
 from f7tfs.cluster.model import Entry, Features, FileSystem, Identity, Kind, Limits, Stat
@@ -28,6 +29,7 @@ class FilesV2:
         self._site = site
         self._escape_quotes = escape_quotes
         self._identity: Identity | None = None
+        self._doubts = Doubts(site.limits.command_seconds)
 
     @property
     def system(self) -> str:
@@ -113,20 +115,21 @@ class FilesV2:
         if len(content) > self.limits.direct_write:
             raise TooLarge(f"{path}: {len(content)} bytes are more than the {self.limits.direct_write} of an upload")
         directory, name = posixpath.split(path)
-        with _errors():
-            await self._client.upload(self.system, self._sent(directory), self._quoted(name), content)
+        async with self._doubts.changing(hash(content), path):
+            with _errors():
+                await self._client.upload(self.system, self._sent(directory), self._quoted(name), content)
 
     # -- changing --------------------------------------------------------------------------------
 
     async def make_directory(self, path: str) -> None:
         """One call; a lost answer is looked up by a second."""
-        async with looked_up(self.stat, path, Kind.DIRECTORY):
+        async with self._doubts.changing("mkdir", path), looked_up(self.stat, path, Kind.DIRECTORY):
             with _errors():
                 await self._client.mkdir(self.system, self._sent(path))
 
     async def remove(self, path: str) -> None:
         """One call; a lost answer is looked up by a second. Never a slash at the end: it empties a link's target."""
-        async with looked_up(self.stat, path, None):
+        async with self._doubts.changing("rm", path), looked_up(self.stat, path, None):
             with _errors():
                 await self._client.rm(self.system, self._sent(path.rstrip("/")))
 
@@ -136,7 +139,7 @@ class FilesV2:
         if not self._may_link_to(target):
             raise Unsupported(f"{path}: FirecREST v2 cannot make a symlink to {target!r}")
         made: dict[str, Any] = {}
-        async with looked_up(self.stat, path, Kind.SYMLINK):
+        async with self._doubts.changing(target, path), looked_up(self.stat, path, Kind.SYMLINK):
             with _errors():
                 made = await self._client.symlink(self.system, self._sent(target), self._sent(path))
         if made and made.get("type") != Kind.SYMLINK.value:

@@ -20,10 +20,10 @@ from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, Unsuppor
 from f7tfs.cluster.model import Stat
 from f7tfs.cluster.names import check_v2_job
 from f7tfs.cluster.port import Progress
-from f7tfs.cluster.scratch import Scratch, removed
+from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.storage import EARLY, Meter, check_content, check_target, translated_storage
 from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
-from f7tfs.cluster.upload import UploadRecord, is_interrupted, told
+from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage, plan_parts
 
@@ -69,30 +69,29 @@ class IngestV2:
         if size == 0:
             raise Unsupported(f"{path}: an empty file cannot be staged")
         await check_target(self._files.stat, path)
-        state = await self._resumed(record, size) or await self._begun(path, size, progress, record)
+        state = await self._resumed(path, record, size) or await self._begun(path, size, progress, record)
         try:
             await self._carry_on(path, source, state, progress, record)
         except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
             if not (record.kept and is_interrupted(error)):
-                await self.give_up(state)
-                await record.clear()
+                await settle(state, record, self.give_up)
             raise told(error) from None
         self._jobs.clean_later(_job(state))
         await record.clear()
 
-    async def _resumed(self, record: UploadRecord, size: int) -> dict[str, Any] | None:
+    async def _resumed(self, path: str, record: UploadRecord, size: int) -> dict[str, Any] | None:
         """What an earlier attempt has left, if it is of use: its URLs live, and its job waits for its parts."""
         state = record.load()
         if state.get("route") != "staged":
             return None
-        unfinished = not state["completed"]
-        if state["size"] == size and not (
-            unfinished and (state["expires"] < time.time() or await self._jobs.has_ended(state["job"]) is not False)
-        ):
+        if fits(state, "staged", path, size, record) and (state["completed"] or await self._is_awaited(state)):
             self._jobs.ids.add(str(state["job"]))
             return state
         await self.give_up(state)
         return None
+
+    async def _is_awaited(self, state: Mapping[str, Any]) -> bool:
+        return state["expires"] >= time.time() and await self._jobs.has_ended(str(state["job"])) is False
 
     async def _begun(self, path: str, size: int, progress: Progress, record: UploadRecord) -> dict[str, Any]:
         progress("queued", 0)
@@ -101,6 +100,8 @@ class IngestV2:
         job = await self._jobs.start(self._client.transfer_upload, temporary, size)
         state: dict[str, Any] = {
             "route": "staged",
+            "path": path,
+            "content": record.content,
             "size": size,
             "temporary": temporary,
             "job": job.job_id,
@@ -116,11 +117,11 @@ class IngestV2:
         return state
 
     async def give_up(self, state: Mapping[str, Any]) -> None:
-        """Leave nothing of an upload behind. The job might hold a node until its time limit."""
+        """Leave nothing of an upload behind. The job might hold a node until its time limit. Raises Unavailable."""
         job = _job(state)
         await self._jobs.cancel(job)
         self._jobs.clean_later(job)
-        await removed(self._files.remove, str(state["temporary"]))
+        await removed_for_certain(self._files.remove, str(state["temporary"]))
 
     # -- the steps -------------------------------------------------------------------------------
 

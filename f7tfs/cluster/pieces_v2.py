@@ -28,7 +28,7 @@ from f7tfs.cluster.scratch import Scratch, removed
 from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.storage import Meter, check_target, digest_of
 from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
-from f7tfs.cluster.upload import UploadRecord, is_interrupted, told
+from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.tasks import gather
 
 logger = logging.getLogger(__name__)
@@ -75,21 +75,22 @@ class PiecesV2:
         """Send `source` to `path`, which has it whole when this returns. Goes on from what `record` tells."""
         size = (await trio.Path(source).stat()).st_size
         await check_target(self._files.stat, path)
-        state = await self._resumed(record, size) or await self._begun(path, size, record)
+        state = await self._resumed(path, record, size) or await self._begun(path, size, record)
         try:
             await self._carry_on(path, source, size, state, progress, record)
         except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
             if not (record.kept and is_interrupted(error)):
-                await self.give_up(state)
-                await record.clear()
+                await settle(state, record, self.give_up)
             raise told(error) from None
-        state["job"] = None
-        await self.give_up(state)
+        await removed(self._files.remove, str(state["directory"]))
         await record.clear()
 
-    async def _resumed(self, record: UploadRecord, size: int) -> dict[str, Any] | None:
+    async def _resumed(self, path: str, record: UploadRecord, size: int) -> dict[str, Any] | None:
         state = record.load()
-        if state.get("route") != "pieces" or state.get("size") != size:
+        if state.get("route") != "pieces":
+            return None
+        if not fits(state, "pieces", path, size, record):
+            await self.give_up(state)
             return None
         try:
             await self._files.stat(str(state["directory"]))
@@ -101,16 +102,27 @@ class PiecesV2:
         directory = await self._scratch.name(path)
         if not is_plain(directory):
             raise Unsupported(f"{directory} cannot be named in a job's directives")
-        state: dict[str, Any] = {"route": "pieces", "size": size, "directory": directory, "sent": {}, "job": None}
+        state: dict[str, Any] = {
+            "route": "pieces",
+            "path": path,
+            "content": record.content,
+            "size": size,
+            "directory": directory,
+            "sent": {},
+            "job": None,
+        }
         await record.save(state)
         await self._files.make_directory(directory)
         return state
 
     async def give_up(self, state: dict[str, Any]) -> None:
-        """Cancel the job, if there is one, and remove the pieces and what it has left beside them."""
+        """Cancel the job, if there is one, and remove the pieces and what it has left beside them.
+
+        Without them it brings nothing to its place, though it runs on. Raises Unavailable.
+        """
         if state["job"]:
             await self._jobs.cancel(TransferJob(str(state["job"]), (), "", {}))
-        await removed(self._files.remove, str(state["directory"]))
+        await removed_for_certain(self._files.remove, str(state["directory"]))
 
     # -- the steps -------------------------------------------------------------------------------
 

@@ -115,7 +115,10 @@ class Cluster(Protocol):
         """The same by direct uploads of pieces and one job that joins them: only where `features.pieces`."""
 
     async def forget_upload(self, record: UploadRecord) -> None:
-        """Leave nothing on the cluster of an upload that will not be gone on with."""
+        """Leave nothing on the cluster of an upload that will not be gone on with, and clear its record.
+
+        Raises Unavailable where it may still arrive at its place: nothing newer is to be sent there before.
+        """
 
     # -- changing --------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from f7tfs.cluster.model import FileSystem, Identity, Kind, Stat
 logger = logging.getLogger(__name__)
 
 NAME = ".f7tfs"
-_CLEANING = 20.0
+CLEANING = 20.0
 """Seconds that the removal of a temporary may take, also when the work itself was cancelled."""
 
 
@@ -121,7 +121,7 @@ def is_below(path: str, top: str) -> bool:
 
 async def removed(remove: Callable[[str], Awaitable[None]], path: str) -> None:
     """Remove a temporary of ours; a failure is only logged, since nobody can do anything about it."""
-    with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLEANING):
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLEANING):
         try:
             await remove(path)
         except NotFound:

@@ -23,7 +23,7 @@ from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, Unavaila
 from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v1, is_plain
 from f7tfs.cluster.port import Progress
-from f7tfs.cluster.scratch import Scratch, removed
+from f7tfs.cluster.scratch import CLEANING, Scratch
 from f7tfs.cluster.storage import (
     EARLY,
     Meter,
@@ -35,11 +35,9 @@ from f7tfs.cluster.storage import (
 )
 from f7tfs.cluster.tasks_v1 import FORM_READY, STAGED, UPLOADED, TasksV1
 from f7tfs.cluster.translate import translated
-from f7tfs.cluster.upload import UploadRecord, is_interrupted, told
+from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.s3 import ObjectStorage
-
-_CLEANING = 20.0
 
 
 class Files(Protocol):
@@ -128,21 +126,20 @@ class StagingV1:
         if size == 0:
             raise Unsupported(f"{path}: an empty file cannot be staged")
         await check_target(self._files.stat, path)
-        state = await self._resumed(record, size) or await self._begun(path, size, progress, record)
+        state = await self._resumed(path, record, size) or await self._begun(path, size, progress, record)
         try:
             await self._carry_on(path, source, state, progress, record)
         except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
             if not (record.kept and state["sent"] and is_interrupted(error)):
-                await self.give_up(state)
-                await record.clear()
+                await settle(state, record, self.give_up)
             raise told(error) from None
         await record.clear()
 
-    async def _resumed(self, record: UploadRecord, size: int) -> dict[str, Any] | None:
+    async def _resumed(self, path: str, record: UploadRecord, size: int) -> dict[str, Any] | None:
         state = record.load()
         if state.get("route") != "form":
             return None
-        if state["sent"] and state["size"] == size:
+        if state["sent"] and fits(state, "form", path, size, record):
             return state
         await self.give_up(state)
         return None
@@ -154,6 +151,8 @@ class StagingV1:
             task_id = await self._client.external_upload(self._files.system, posixpath.basename(temporary), temporary)
         state: dict[str, Any] = {
             "route": "form",
+            "path": path,
+            "content": record.content,
             "size": size,
             "temporary": temporary,
             "task": task_id,
@@ -163,10 +162,13 @@ class StagingV1:
         return state
 
     async def give_up(self, state: Mapping[str, Any]) -> None:
-        """Leave nothing of an upload behind. No call ends a task that waits for a form that never comes."""
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLEANING):
+        """Leave nothing of an upload behind. No call ends a task that waits for a form that never comes.
+
+        Raises Unavailable.
+        """
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLEANING):
             await self._forget(str(state["task"]))
-        await removed(self._files.remove, str(state["temporary"]))
+        await removed_for_certain(self._files.remove, str(state["temporary"]))
 
     async def _carry_on(
         self, path: str, source: Path, state: dict[str, Any], progress: Progress, record: UploadRecord

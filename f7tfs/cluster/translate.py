@@ -31,9 +31,9 @@ def cluster_error(error: firecrest.FirecrestException, diagnose: Diagnose) -> er
     if isinstance(error, firecrest.Uncertain):
         return errors.Uncertain(text)
     if isinstance(error, firecrest.RequestTimedOut):
-        return errors.TimedOut(text)
+        return _lost(errors.TimedOut(text), error)
     if isinstance(error, firecrest.ConnectionFailed):
-        return errors.Unavailable(text)
+        return _lost(errors.Unavailable(text), error)
     if isinstance(error, firecrest.ClientsCredentialsException):
         return errors.Unauthorized(text)
     if isinstance(error, firecrest.NoJSONException):
@@ -45,6 +45,11 @@ def cluster_error(error: firecrest.FirecrestException, diagnose: Diagnose) -> er
         # Something between us and FirecREST, or its defect: nothing is known of what was asked, and it may pass.
         return errors.Uncertain(f"not an answer of FirecREST: {text}")
     return with_hint(diagnose(reply.status, error.message, reply.headers), text)
+
+
+def _lost(told: errors.Unavailable, error: firecrest.ConnectionFailed) -> errors.Unavailable:
+    told.sent = error.sent
+    return told
 
 
 def with_hint(kind: type[errors.ClusterError], text: str) -> errors.ClusterError:

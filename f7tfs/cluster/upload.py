@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import trio
 
-from f7tfs.cluster.errors import RemoteFailure, Unavailable
+from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, RemoteFailure, Unavailable
+from f7tfs.cluster.scratch import CLEANING
+
+logger = logging.getLogger(__name__)
+
+GiveUp = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class UploadRecord(Protocol):
-    """One upload of one content. What is in it is the adapter's business: JSON, with secrets in it."""
+    """One upload of one content. What is in it is the adapter's business: JSON, with secrets in it.
+
+    An adapter puts in `path`, where the content goes, and `content`; and `given_up` where the upload failed, and what
+    it has left on the cluster could not be removed.
+    """
+
+    @property
+    def content(self) -> str:
+        """What the content is known by: what was sent of another one is of no use."""
 
     @property
     def kept(self) -> bool:
@@ -29,6 +43,7 @@ class NoRecord:
     """For an upload that is made in one attempt or not at all."""
 
     kept = False
+    content = ""
 
     def load(self) -> dict[str, Any]:
         return {}
@@ -38,6 +53,40 @@ class NoRecord:
 
     async def clear(self) -> None:
         """Nothing is there."""
+
+
+def fits(state: Mapping[str, Any], route: str, path: str, size: int, record: UploadRecord) -> bool:
+    """Whether an earlier attempt on that route was to bring the very same content to the same place."""
+    known = (state.get("route"), state.get("path"), state.get("size"), state.get("content"))
+    return known == (route, path, size, record.content) and not state.get("given_up")
+
+
+async def settle(state: dict[str, Any], record: UploadRecord, give_up: GiveUp) -> None:
+    """After a failure: nothing is to be left of the attempt; where that cannot be made sure, it is put down."""
+    try:
+        await give_up(state)
+    except ClusterError as error:
+        logger.warning("what an upload has left on the cluster could not be removed: %s", error)
+        state["given_up"] = True
+        await record.save(state)
+    else:
+        await record.clear()
+
+
+async def removed_for_certain(remove: Callable[[str], Awaitable[None]], path: str) -> None:
+    """Remove what an upload would bring to its place in the end: without it, it never arrives there.
+
+    Raises Unavailable where it may still be there. Also where the caller is being cancelled.
+    """
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLEANING) as scope:
+        try:
+            await remove(path)
+        except (NotFound, NotADirectory):
+            pass
+        except ClusterError as error:
+            raise Unavailable(f"an earlier upload may still be under way, {path} is not removed: {error}") from error
+    if scope.cancelled_caught:
+        raise Unavailable(f"an earlier upload may still be under way, {path} is not removed: no answer")
 
 
 def is_interrupted(error: BaseException) -> bool:

@@ -101,7 +101,10 @@ class ClusterV1(FilesV1):
     async def unpack(self, archive: Path, directory: str) -> None:
         """Three calls."""
         check_v1(directory)
-        async with archives.uploaded(self, self._scratch, archive, directory) as there:
+        async with (
+            archives.uploaded(self, self._scratch, archive, directory) as there,
+            self._doubts.changing(there, directory),
+        ):
             with translated(translate.v1):
                 await self._client.extract(self.system, there, directory)
 

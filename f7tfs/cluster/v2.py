@@ -112,13 +112,21 @@ class ClusterV2(FilesV2):
         self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
     ) -> None:
         """Two jobs: one takes the content, one moves it to its name."""
-        await self._ingest.send(path, source, progress or storage.no_progress, record or NoRecord())
+        record = record or NoRecord()
+        if record.load().get("route") == "pieces":
+            await self.forget_upload(record)
+        await self._ingest.send(path, source, progress or storage.no_progress, record)
 
     async def send_pieces(
         self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
     ) -> None:
         """One call for each piece, one job, and a few looks."""
-        await self._pieces.send(path, source, progress or storage.no_progress, record or NoRecord())
+        record = record or NoRecord()
+        if record.load().get("route") == "staged":
+            # The site joins no pieces: that was found out by an earlier attempt.
+            await self.stage_in(path, source, progress, record)
+        else:
+            await self._pieces.send(path, source, progress or storage.no_progress, record)
 
     async def forget_upload(self, record: UploadRecord) -> None:
         """Two calls."""
@@ -133,7 +141,10 @@ class ClusterV2(FilesV2):
 
     async def unpack(self, archive: Path, directory: str) -> None:
         """Three calls."""
-        async with archives.uploaded(self, self._scratch, archive, directory) as there:
+        async with (
+            archives.uploaded(self, self._scratch, archive, directory) as there,
+            self._doubts.changing(there, directory),
+        ):
             with translated(translate.v2):
                 await self._client.extract(self.system, self._sent(there), self._sent(directory))
 

@@ -129,7 +129,7 @@ class Session:
     async def _call(self, operation: Operation, arguments: Mapping[str, str], request: Request) -> httpx.Response:
         began = trio.current_time()
         rejected: Mapping[str, str] | None = None
-        attempt = 0
+        attempt, lost = 0, False
         while True:
             signed = await self._signer.headers()
             failure, outcome, wait = await self._try(operation, arguments, request, signed, attempt)
@@ -141,6 +141,10 @@ class Session:
                 if await self._signer.headers() != rejected:
                     continue
             attempt += 1
+            lost = lost or outcome in {Outcome.UNKNOWN, Outcome.COMMAND_TIMEOUT}
+            if isinstance(failure, ConnectionFailed):
+                # Of all attempts: an earlier one may still be carried out.
+                failure.sent = lost
             late = trio.current_time() + wait - began > self._retry.total
             if late or attempt >= self._retry.attempts(failure.status) or not may_repeat(operation, outcome):
                 raise _final(operation, outcome, failure)

@@ -104,7 +104,7 @@ class Filesystem:
         shipping = Shipping(log, cluster, sender, self.metadata, uploads, looks, options)
         self.reintegration = Reintegration(log, uploads, replay, shipping, self._reachability)
         self.files = Files(self.metadata, self._cache, self._reader, uploads)
-        presently = Presently(log, self._reachability, looks, options)
+        presently = Presently(log, sender, self._reachability, looks, options)
         self._changes = Changes(
             cluster, log, self.metadata, self._cache, self._reader, uploads, sender, renamer, presently
         )

@@ -17,6 +17,7 @@ from f7tfs.vfs.changelog import ChangeLog, is_final
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.reachability import Reachability
+from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.uploads import CLOSE_SHARE
 
 Step = Callable[[], Awaitable[object]]
@@ -34,8 +35,11 @@ class Attempt(enum.Enum):
 class Presently:
     """Makes changes at once, where that is to be."""
 
-    def __init__(self, log: ChangeLog, reachability: Reachability, looks: Looks, options: VfsOptions) -> None:
+    def __init__(
+        self, log: ChangeLog, sender: Sender, reachability: Reachability, looks: Looks, options: VfsOptions
+    ) -> None:
         self._log = log
+        self._sender = sender
         self._reachability = reachability
         self._looks = looks
         self._options = options
@@ -75,6 +79,7 @@ class Presently:
         with self._log.claim(paths):
             try:
                 with trio.fail_after(self._patience):
+                    await self._sender.end_older(*paths)
                     await call()
             except trio.TooSlowError:
                 attempt = self._lost(TimedOut("the cluster did not answer in time"))

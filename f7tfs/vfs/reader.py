@@ -72,14 +72,6 @@ class Reader:
             return
         await self._ensure(node, content, start, stop, ahead)
 
-    async def stage(self, node: File) -> None:
-        """Bring a large file into object storage, or a small one here, and wait for it."""
-        content = self._cache.content(node)
-        if self._route(content.size) is ReadRoute.STAGED and not content.complete:
-            await self._ranges.staged(node, content)
-        else:
-            await self.complete(node)
-
     def _route(self, size: int) -> ReadRoute:
         return plan_read(size, self._cluster.limits)
 

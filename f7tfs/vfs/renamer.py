@@ -60,7 +60,7 @@ class Renamer:
                 sent = await digest_of(content)
                 node.standing = with_sent(standing_of(node), sent)
                 await before_sending(sent)
-                await self._sender.put(new, content, node.attributes, remote_mode)
+                await self._sender.put(new, content, sent, node.attributes, remote_mode)
             finally:
                 content.frozen = False
                 self._cache.idle(node)

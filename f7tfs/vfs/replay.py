@@ -67,6 +67,8 @@ class Replay:
             # No await since the look at what is in the way.
             change.in_flight = True
             try:
+                if change.kind is not ChangeKind.CHMOD:
+                    await self._sender.end_older(*change.paths)
                 await self._makers[change.kind](change)
             finally:
                 change.in_flight = False

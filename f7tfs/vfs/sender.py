@@ -13,10 +13,11 @@ import trio
 from f7tfs.cluster.errors import ClusterError, SchedulerRefused, Unsupported
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
+from f7tfs.cluster.upload import UploadRecord
 from f7tfs.vfs.archive import Member, write_archive
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import Attributes, Sent
-from f7tfs.vfs.records import UploadRecords
+from f7tfs.vfs.records import FileRecord, UploadRecords
 from f7tfs.vfs.routes import WriteRoute, plan_write
 from f7tfs.vfs.transfers import Transfer, Transfers
 
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 NEW_FILE_MODE = 0o644
 # What a new directory gets there: 0777 less the usual umask.
 NEW_DIRECTORY_MODE = 0o755
+# The rest is left to whoever sends something to the same place, or the next start.
+FORGETTING_SECONDS = 5.0
 # Bits that extraction keeps only as far as the umask there lets it.
 MASKED_BITS = 0o022
 
@@ -45,17 +48,22 @@ class Sender:
     async def chmod(self, path: str, mode: int) -> None:
         await self._cluster.chmod(path, mode)
 
-    async def put(self, path: str, content: Content, attributes: Attributes, remote_mode: int | None) -> int:
+    async def put(
+        self, path: str, content: Content, sent: Sent, attributes: Attributes, remote_mode: int | None
+    ) -> int:
         """Write a content to `path`, by the planned route, with its mode, which is returned.
 
-        The content must not change meanwhile. `remote_mode`: of the file that is there; None: there is none.
+        The content must not change meanwhile; `sent`: what it is known by. `remote_mode`: of the file that is there;
+        None: there is none.
         """
+        record = self._records.record(content.path, sent.digest)
+        await self._end_others(path, record)
         route = self.route(content)
         match route:
             case WriteRoute.DIRECT:
                 await self._cluster.write_direct(path, await trio.to_thread.run_sync(content.path.read_bytes))
             case WriteRoute.STAGED | WriteRoute.PIECES:
-                await self._transfer(path, content.path, content.size, route)
+                await self._transfer(path, content.path, content.size, route, record)
             case WriteRoute.ARCHIVE:
                 await self.archive(path, Kind.FILE, attributes.mode, attributes.mtime_ns)
         mode = attributes.mode
@@ -70,9 +78,8 @@ class Sender:
         except Unsupported:
             await self.archive(path, Kind.SYMLINK, 0o777, time.time_ns(), target)
 
-    async def _transfer(self, path: str, source: Path, size: int, route: WriteRoute) -> None:
+    async def _transfer(self, path: str, source: Path, size: int, route: WriteRoute, record: UploadRecord) -> None:
         """By a job or a task. Another attempt, of this run or the next, goes on where this one ends."""
-        record = self._records.record(source)
         with self._transfers.running(Transfer("upload", path, size)) as transfer:
             if route is WriteRoute.PIECES:
                 try:
@@ -82,13 +89,37 @@ class Sender:
                     logger.warning("%s is staged, since pieces cannot be joined: %s", path, error)
             await self._cluster.stage_in(path, source, transfer.progress, record)
 
+    async def end_older(self, *paths: str) -> None:
+        """Make sure that no interrupted upload arrives at these places any more: a job may still be bringing it.
+
+        Raises Unavailable.
+        """
+        for record in [record for path in paths for record in self._records.to(path)]:
+            await self._cluster.forget_upload(record)
+
+    async def _end_others(self, path: str, record: FileRecord) -> None:
+        """The same before a content is sent to `path`, which goes on where an earlier attempt of its own ended."""
+        for other in [*self._records.to(path), record]:
+            mine = other.name == record.name and other.load().get("content") == record.content
+            if other.place is not None and not (mine and other.place == path):
+                await self._cluster.forget_upload(other)
+
+    async def forget(self, content: Content) -> None:
+        """It is not to be sent: an upload of it that was interrupted is ended, now if that can be done quickly."""
+        for record in self._records.of(content.path):
+            with trio.move_on_after(FORGETTING_SECONDS):
+                await self._forget(record)
+
     async def forget_uploads(self, kept: set[str]) -> None:
         """Clean up after uploads of an earlier run whose contents, but for those `kept`, are not to be sent."""
         for record in self._records.orphans(kept):
-            try:
-                await self._cluster.forget_upload(record)
-            except ClusterError as error:
-                logger.info("an upload of an earlier run could not be cleaned up: %s", error)
+            await self._forget(record)
+
+    async def _forget(self, record: FileRecord) -> None:
+        try:
+            await self._cluster.forget_upload(record)
+        except ClusterError as error:
+            logger.info("what is left of an upload could not be removed yet: %s", error)
 
     async def archive(self, path: str, kind: Kind, mode: int, mtime_ns: int, target: str = "") -> None:
         """Make one small thing at `path` that the API has no call for: an empty file, a symlink."""

@@ -181,6 +181,7 @@ class Shipping:
         sent: dict[int, Sent] = {}
         for change in batch.changes:
             node = change.node
+            await self._sender.end_older(change.path)
             if isinstance(node, File) and change.content is not None:
                 sent[change.row] = digest = await digest_of(change.content)
                 node.standing = with_sent(node.standing, digest)

@@ -7,7 +7,7 @@ A file's content lives as a change from its first dirty byte until the cluster h
     failed  the cluster refused it for good; kept and shown until the user removes or rewrites the file
 
 It is sent under the lock of its node, from a content that nobody may change meanwhile: whoever writes during an
-upload writes into a copy, which is a change of its own. What may be another's is looked at before it is replaced.
+upload writes into a copy, which is a change of its own.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from f7tfs.vfs.content import Content
 from f7tfs.vfs.journal import SetTime
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
-from f7tfs.vfs.names import conflict_name
-from f7tfs.vfs.nodes import File, Sent, Standing, Version
+from f7tfs.vfs.nodes import File, Sent, Standing
 from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.placing import Placing
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender, digest_of
-from f7tfs.vfs.standing import in_doubt, with_sent
+from f7tfs.vfs.standing import with_sent
 from f7tfs.vfs.temporaries import is_temporary
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class Uploads:
         self._reachability = reachability
         self._looks = looks
         self._options = options
+        self._placing = Placing(metadata, looks, options)
 
     # -- what the file operations ask for --------------------------------------------------------
 
@@ -163,6 +164,12 @@ class Uploads:
             node.content.dirty = False
         for change in changes:
             await self._finish(change)
+            await self._end(change)
+
+    async def _end(self, change: Change) -> None:
+        """It is not to be sent any more: an attempt that was interrupted is not gone on with."""
+        if self._reachability.since is None:
+            await self._sender.forget(_content(change))
 
     def _forget(self, change: Change) -> None:
         """It waits no longer. Its row and its bytes are left to `_finish`."""
@@ -212,9 +219,10 @@ class Uploads:
         self._forget(change)
         await self._finish(change)
         self._cache.idle(node)
+        await self._end(change)
 
     async def _send(self, change: Change, node: File) -> None:
-        path, there = await self._place(change, node)
+        path, there = await self._placing.place(change, node)
         before = node.standing
         await self.transfer(change, path, node.remote_mode if path == change.path else None, there)
         if path != change.path:
@@ -237,7 +245,7 @@ class Uploads:
             self._looks.outdate(path)
             mode = remote_mode if sent == there else None
             if mode is None:
-                mode = await self._sender.put(path, content, node.attributes, remote_mode)
+                mode = await self._sender.put(path, content, sent, node.attributes, remote_mode)
             while mode != node.attributes.mode:
                 mode = node.attributes.mode
                 await self._sender.chmod(path, mode)
@@ -247,38 +255,6 @@ class Uploads:
             content.frozen = False
             # Though it failed, it may have arrived.
             self._looks.outdate(path)
-
-    async def _place(self, change: Change, node: File) -> tuple[str, Sent | None]:
-        """Where the content goes: its own place, or beside it where someone changed the file meanwhile.
-
-        And which content of ours was found there, where it was looked at.
-        """
-        late = change.attempts > 0 or change.recovered or self._waited(change)
-        if not late and (_content(change).base is None or await self._seen_unchanged(change, node)):
-            return change.path, None
-        found = await self._looks.at(change.path, change.tried)
-        ours = await self._looks.recognise(change.path, found, node.standing)
-        if not ours and found is not None and node.standing.sent:
-            ours = await self._looks.is_beginning(change.path, found, _content(change))
-        if ours:
-            # Whatever it is, it may be replaced: by this attempt, or the next.
-            version = Version(found.modified, found.size) if found else None
-            node.standing = replace(node.standing, version=version)
-            node.remote_mode = found.mode if found else None
-            return change.path, ours if isinstance(ours, Sent) else None
-        path = conflict_name(change.path)
-        logger.warning("%s was changed on the cluster meanwhile; what was written here is in %s", change.path, path)
-        return path, None
-
-    def _waited(self, change: Change) -> bool:
-        return trio.current_time() - change.made > self._options.attribute_timeout
-
-    async def _seen_unchanged(self, change: Change, node: File) -> bool:
-        """By the listing that the metadata cache has, which is asked for again only where it is old."""
-        if node.parent is None or node.path != change.path:
-            return False
-        await self._metadata.ensure_listed(node.parent)
-        return not in_doubt(node)
 
     # -- afterwards ------------------------------------------------------------------------------
 

@@ -136,3 +136,32 @@ def test_an_idle_connection_is_replaced_without_a_word(site: Site) -> None:
 
     site.run(use)
     assert (site.real / "d").is_dir()
+
+
+def test_an_upload_that_was_given_up_here_never_overwrites_a_newer_one(site: Site) -> None:
+    """The server begins with the older one when the newer one has been asked for already."""
+
+    async def use(cluster: Cluster) -> None:
+        site.sandbox.faults({"match": "upload", "delay": 3.0})
+        with trio.move_on_after(1.0):
+            await cluster.write_direct(f"{site.top}/f", b"older, and longer")
+        await cluster.write_direct(f"{site.top}/f", b"newer")
+        await trio.sleep(4.0)
+
+    site.run(use)
+    assert (site.real / "f").read_bytes() == b"newer"
+
+
+def test_a_removal_that_was_given_up_here_takes_nothing_newer(site: Site) -> None:
+    (site.real / "d").mkdir()
+
+    async def use(cluster: Cluster) -> None:
+        site.sandbox.faults({"match": "DELETE", "delay": 3.0})
+        with trio.move_on_after(1.0):
+            await cluster.remove(f"{site.top}/d")
+        await cluster.make_directory(f"{site.top}/d")
+        await cluster.write_direct(f"{site.top}/d/f", b"newer")
+        await trio.sleep(4.0)
+
+    site.run(use)
+    assert (site.real / "d" / "f").read_bytes() == b"newer"

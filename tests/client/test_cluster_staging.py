@@ -248,6 +248,7 @@ class Record:
     """What an upload writes down, and a switch: the attempt ends when so much is written."""
 
     kept = True
+    content = "digest"
 
     def __init__(self, *, stop: Callable[[dict[str, Any]], bool] = lambda _: False) -> None:
         self.state: dict[str, Any] = {}
