@@ -7,7 +7,7 @@ import time
 
 import trio
 
-from f7tfs.cluster.errors import IsADirectory, NotFound, PermissionDenied, Refused, Unsupported
+from f7tfs.cluster.errors import IsADirectory, NotFound, PermissionDenied, Refused, Unavailable, Unsupported
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.access import Access, may
 from f7tfs.vfs.cache import ContentCache
@@ -19,6 +19,9 @@ from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node, Standing
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.uploads import Uploads
+
+AGAIN_SECONDS = 1.0
+"""After a failure the kernel asks at once for a part of the same: its caller is not to wait twice."""
 
 
 class Files:
@@ -98,7 +101,13 @@ class Files:
     async def read(self, handle: Handle, offset: int, length: int) -> bytes:
         node = _file(handle)
         content = self._cache.content(node)
-        await self._reader.ensure(handle, node, content, offset, offset + length)
+        if handle.failed is not None and trio.current_time() - handle.failed[0] < AGAIN_SECONDS:
+            raise handle.failed[1]
+        try:
+            await self._reader.ensure(handle, node, content, offset, offset + length)
+        except Unavailable as error:
+            handle.failed = (trio.current_time(), error)
+            raise
         return content.read(offset, length)
 
     async def write(self, handle: Handle, offset: int, data: bytes) -> int:

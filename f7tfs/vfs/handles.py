@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from f7tfs.cluster.errors import NotFound
+from f7tfs.cluster.errors import NotFound, Unavailable
 from f7tfs.vfs.nodes import Inode
 from f7tfs.vfs.sequence import Sequence
 
@@ -22,6 +22,8 @@ class Handle:
     pid: int = 0
     sequence: Sequence = field(default_factory=Sequence)
     """How it is read, for large files."""
+    failed: tuple[float, Unavailable] | None = None
+    """When a read of it found nobody there (monotonic), and what it was told."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
