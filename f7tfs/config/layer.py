@@ -50,3 +50,5 @@ class Settings:
     zone: str | None = None
     metrics: int | None = None
     cache_dir: Path | None = None
+    cache_size: int | None = None
+    cache_reserve: int | None = None

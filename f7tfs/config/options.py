@@ -37,6 +37,15 @@ def _number(value: object) -> int:
     return number
 
 
+def _bytes(value: object) -> int:
+    found = re.fullmatch(r"(\d+)([KMGT]?)", value) if isinstance(value, str) else None
+    if found is not None:
+        return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
+    if isinstance(value, str):
+        raise ValueError("bytes are wanted, as 500M or 20G")  # noqa: TRY004  as below
+    return _number(value)
+
+
 def _octal(value: object) -> int:
     number = int(value, 8) if isinstance(value, str) else _number(value)
     if not 0 <= number <= 0o777:
@@ -103,6 +112,8 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "write_mode": ("write_mode", _write_mode),
     "zone": ("zone", _text),
     "metrics": ("metrics", _port),
+    "cache_size": ("cache_size", _bytes),
+    "cache_reserve": ("cache_reserve", _bytes),
     "jobs_name": ("jobs_name", _name),
     "list_jobs": ("list_jobs", _flag),
     "nocancel": ("nocancel", _flag),

@@ -42,6 +42,10 @@ class MountOptions:
     metrics: int | None = None
     """A port of this machine where Prometheus is answered."""
     cache_dir: Path | None = None
+    cache_size: int = 20 * 2**30
+    """Bytes of what was read that stay on the local disk."""
+    cache_reserve: int = 512 * 2**20
+    """Bytes of the local disk that are left free; writing into them is ENOSPC."""
 
 
 @dataclass(frozen=True, slots=True)

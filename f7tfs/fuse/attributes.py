@@ -92,13 +92,15 @@ def to_entry(shown: Shown, owners: Owners, timeout: float) -> pyfuse3.EntryAttri
     entry = pyfuse3.EntryAttributes()
     entry.st_ino = pyfuse3.InodeT(shown.number)
     entry.st_mode = pyfuse3.ModeT(KIND_BITS[shown.kind] | owners.mode(shown.mode))
-    entry.st_nlink = 1
+    entry.st_nlink = shown.links
     entry.st_uid = owners.uid(shown.user)
     entry.st_gid = owners.gid(shown.group)
     entry.st_size = shown.size
     entry.st_blocks = -(-shown.size // BLOCK)
     entry.st_blksize = PREFERRED_BLOCK
-    entry.st_mtime_ns = entry.st_ctime_ns = entry.st_atime_ns = shown.mtime_ns
+    entry.st_mtime_ns = shown.mtime_ns
+    entry.st_ctime_ns = shown.mtime_ns if shown.ctime_ns is None else shown.ctime_ns
+    entry.st_atime_ns = shown.mtime_ns if shown.atime_ns is None else shown.atime_ns
     entry.entry_timeout = entry.attr_timeout = 0 if shown.live else timeout
     return entry
 

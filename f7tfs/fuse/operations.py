@@ -19,6 +19,7 @@ from f7tfs.fuse.guard import guarded, guarded_reading, guarded_release, guarded_
 from f7tfs.fuse.links import Links
 from f7tfs.fuse.watchdog import Watchdog
 from f7tfs.vfs.filesystem import Filesystem
+from f7tfs.vfs.listing import is_gone
 from f7tfs.vfs.nodes import Directory, Inode, Node, Symlink
 from f7tfs.vfs.shown import show
 from f7tfs.vfs.virtual import VirtualFile
@@ -28,7 +29,7 @@ DOTS = frozenset({".", ".."})
 
 
 class Operations(pyfuse3.Operations):
-    """getxattr and access are left to pyfuse3, whose ENOSYS makes the kernel never ask again."""
+    """getxattr is left to pyfuse3, whose ENOSYS makes the kernel never ask again."""
 
     supports_dot_lookup = False
     enable_writeback_cache = False
@@ -42,16 +43,11 @@ class Operations(pyfuse3.Operations):
         self.staging_deadline = filesystem.options.staging_deadline
         self.watchdog = Watchdog()
         self._openers: dict[int, int] = {}
-        self._begun: set[int] = set()
-        """Directory handles that have been read."""
-        self._atimes: dict[int, int] = {}
-        """By inode: what was set here, in nanoseconds, while the kernel knows it. The cluster is never told."""
 
     # -- the kernel's view of inodes -------------------------------------------------------------
 
     def _entry(self, inode: Inode) -> EntryAttributes:
         entry = to_entry(show(inode), self._owners, self._timeout(inode))
-        entry.st_atime_ns = self._atimes.get(inode.number, entry.st_atime_ns)
         if self._links and isinstance(inode, Symlink):
             entry.st_size = len(os.fsencode(self._links.here(inode.target)))
         return entry
@@ -78,7 +74,6 @@ class Operations(pyfuse3.Operations):
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         for number, count in inode_list:
             self._fs.forget(number, count)
-            self._atimes.pop(number, None)
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -109,6 +104,13 @@ class Operations(pyfuse3.Operations):
         return self._entry(node)
 
     @guarded
+    async def access(self, inode: InodeT, mode: ModeT, ctx: RequestContext) -> bool:
+        """For access(2) and chdir(2); the kernel asks for nothing else."""
+        node = self._fs.inode(inode)
+        await self._fs.revalidate(node)
+        return self._fs.may(node, mode)
+
+    @guarded
     async def readlink(self, inode: InodeT, ctx: RequestContext) -> FileNameT:
         target = await self._fs.readlink(self._fs.inode(inode))
         return FileNameT(os.fsencode(self._links.here(target) if self._links else target))
@@ -120,28 +122,20 @@ class Operations(pyfuse3.Operations):
     @guarded
     async def readdir(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         if start_id == 0:
-            await self._begin(fh)
+            await self._fs.begin(fh)
         entries = self._fs.entries(fh)
         for index in range(start_id, len(entries)):
             name, inode = entries[index]
+            if is_gone(inode) and name not in DOTS:
+                continue
             if not pyfuse3.readdir_reply(token, FileNameT(os.fsencode(name)), self._entry(inode), index + 1):
                 break
             if name not in DOTS:
                 # The kernel gives no lookup back for the dots, since it takes none.
                 inode.lookups += 1
 
-    async def _begin(self, fh: FileHandleT) -> None:
-        """Who rewinds a directory wants to see what has changed since."""
-        if fh in self._begun:
-            entries = self._fs.entries(fh)
-            again = await self._fs.opendir(entries[0][1])
-            entries[:] = self._fs.entries(again)
-            self._fs.releasedir(again)
-        self._begun.add(fh)
-
     @guarded
     async def releasedir(self, fh: FileHandleT) -> None:
-        self._begun.discard(fh)
         self._fs.releasedir(fh)
 
     @guarded_staging
@@ -222,10 +216,10 @@ class Operations(pyfuse3.Operations):
             await self._fs.chmod(node, stat.S_IMODE(attr.st_mode))
         if fields.update_uid or fields.update_gid:
             await self._chown(node, attr, fields)
-        if fields.update_atime:
-            self._atimes[inode] = attr.st_atime_ns
-        if fields.update_mtime:
-            await self._fs.set_mtime(node, attr.st_mtime_ns)
+        atime = attr.st_atime_ns if fields.update_atime else None
+        mtime = attr.st_mtime_ns if fields.update_mtime else None
+        if atime is not None or mtime is not None or not _does_more(fields):
+            await self._fs.set_times(node, atime, mtime)
         return self._entry(node)
 
     async def _chown(self, inode: Inode, attr: EntryAttributes, fields: pyfuse3.SetattrFields) -> None:
@@ -284,7 +278,26 @@ class Operations(pyfuse3.Operations):
     async def mknod(
         self, parent_inode: InodeT, name: FileNameT, mode: ModeT, rdev: int, ctx: RequestContext
     ) -> EntryAttributes:
-        raise pyfuse3.FUSEError(errno.EPERM)
+        """Of a regular file what `create` and `close` do; of the rest what file systems without them answer."""
+        parent = self._fs.inode(parent_inode)
+        if not (stat.S_ISREG(mode) and isinstance(parent, Directory)):
+            raise pyfuse3.FUSEError(errno.EPERM)
+        await self._look_first(parent, name)
+        inode, handle = await self._fs.create(parent, _new_text(name), stat.S_IMODE(mode), os.O_WRONLY, ctx.pid)
+        inode.lookups += 1
+        try:
+            await self._fs.flush(handle)
+        except BaseException:
+            self._fs.forget(inode.number, 1)
+            raise
+        finally:
+            await self._fs.release(handle)
+        return self._entry(inode)
+
+
+def _does_more(fields: pyfuse3.SetattrFields) -> bool:
+    """Whether anything but times is to be set."""
+    return bool(fields.update_size or fields.update_mode or fields.update_uid or fields.update_gid)
 
 
 def _text(name: FileNameT) -> str:

@@ -161,6 +161,8 @@ def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
         zone=options.zone,
         read_only=options.read_only,
         account=settings.account,
+        cache_bytes=options.cache_size,
+        reserved_bytes=options.cache_reserve,
     )
 
 

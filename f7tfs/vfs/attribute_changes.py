@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
+
 import trio
 
 from f7tfs.cluster.errors import PermissionDenied
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.change import Change, ChangeKind, is_at_or_below
 from f7tfs.vfs.changelog import ChangeLog
-from f7tfs.vfs.journal import SetTime
+from f7tfs.vfs.journal import times_of
 from f7tfs.vfs.nodes import File, Node
 from f7tfs.vfs.presently import Attempt, Presently
 
@@ -25,7 +29,10 @@ class AttributeChanges:
 
     async def chmod(self, node: Node, mode: int) -> None:
         """With one call, or with the change that brings the node to the cluster."""
-        if mode == node.attributes.mode:
+        if mode == node.attributes.mode or node.unlinked:
+            # What has no name any more is not the cluster's concern.
+            self._set_mode(node, mode)
+            await self._keep_times(node)
             return
 
         async def call() -> None:
@@ -36,12 +43,14 @@ class AttributeChanges:
                 node.remote_mode = mode
             self._set_mode(node, mode)
             await self._log.journal.update(*self._log.of(node))
+            await self._keep_times(node)
 
         attempt = Attempt.NONE
         if node.on_cluster:
-            attempt = await self._presently.make(
-                [node.path], call, effect, lambda change: _leaves_alone(change, node)
-            )
+            with owners_only():
+                attempt = await self._presently.make(
+                    [node.path], call, effect, lambda change: _leaves_alone(change, node)
+                )
         if attempt is not Attempt.MADE:
             await self._journal_mode(node, mode)
 
@@ -53,9 +62,11 @@ class AttributeChanges:
         if not riding:
             dentries = ((node.parent, node.name),) if node.parent is not None else ()
             await self._log.keep(self._log.register(ChangeKind.CHMOD, node, node.path, dentries=dentries))
+        await self._keep_times(node)
 
     def _set_mode(self, node: Node, mode: int) -> None:
         node.attributes.mode = mode
+        node.attributes.changed()
         node.touched = trio.current_time()
 
     async def chown(self, node: Node, user: str | None, group: str | None) -> None:
@@ -63,26 +74,47 @@ class AttributeChanges:
         attributes = node.attributes
         user = None if user == attributes.user else user
         group = None if group == attributes.group else group
-        if user is None and group is None:
+        if (user is None and group is None) or node.unlinked:
+            await self.set_times(node)
             return
-        if not node.on_cluster:
-            raise PermissionDenied("the owner of a file that is not on the cluster yet cannot be changed")
-        await self._cluster.chown(node.remote_path, user, group)
+        with owners_only():
+            if not node.on_cluster:
+                raise PermissionDenied("the owner of a file that is not on the cluster yet cannot be changed")
+            await self._cluster.chown(node.remote_path, user, group)
         attributes.user, attributes.group = user or attributes.user, group or attributes.group
         node.touched = trio.current_time()
+        await self.set_times(node)
 
-    async def set_mtime(self, node: Node, mtime_ns: int) -> None:
-        """Kept here, since the API has no such call: shown while the content stands."""
-        if node.attributes.mtime_ns == mtime_ns:
-            return
-        node.attributes.mtime_ns = mtime_ns
+    async def set_times(self, node: Node, atime_ns: int | None = None, mtime_ns: int | None = None) -> None:
+        """Kept here, since the API has no such call: shown while the cluster's version stands. None: as it is.
+
+        The ctime becomes now.
+        """
+        attributes = node.attributes
+        if atime_ns is None and mtime_ns is not None and attributes.atime_ns is None:
+            atime_ns = attributes.mtime_ns
+        if atime_ns is not None:
+            attributes.atime_ns = atime_ns
+        if mtime_ns is not None:
+            attributes.mtime_ns = mtime_ns
+        attributes.changed()
+        await self._keep_times(node)
+
+    async def _keep_times(self, node: Node) -> None:
         node.written_here = True
         if isinstance(node, File) and node.change is not None:
             await self._log.journal.update(node.change)
-            return
-        version = node.version
-        size = node.attributes.size if isinstance(node, File) else None
-        await self._log.journal.set_time(SetTime(node.path, size, version.modified if version else None, mtime_ns))
+        elif not node.unlinked:
+            await self._log.journal.set_time(times_of(node))
+
+
+@contextlib.contextmanager
+def owners_only() -> Iterator[None]:
+    """What only the owner may do is EPERM to others, where the cluster says no more than that it is denied."""
+    try:
+        yield
+    except PermissionDenied as error:
+        raise OSError(errno.EPERM, str(error)) from error
 
 
 def _leaves_alone(change: Change, node: Node) -> bool:

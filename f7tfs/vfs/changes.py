@@ -37,5 +37,5 @@ class Changes:
         attributes = AttributeChanges(cluster, log, presently)
         self.mkdir, self.symlink = making.mkdir, making.symlink
         self.unlink, self.rmdir = removing.unlink, removing.rmdir
-        self.rename = Renaming(log, metadata, cache, uploads, removing, renamer, presently).rename
-        self.chmod, self.chown, self.set_mtime = attributes.chmod, attributes.chown, attributes.set_mtime
+        self.rename = Renaming(log, metadata, cache, uploads, removing, making, renamer, presently).rename
+        self.chmod, self.chown, self.set_times = attributes.chmod, attributes.chown, attributes.set_times

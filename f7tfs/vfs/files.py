@@ -57,6 +57,8 @@ class Files:
         content = self._cache.give_new(node)
         self._cache.opened(node)
         await self._uploads.begin(node, content)
+        await self._metadata.entries_changed(parent)
+        await self._metadata.keep_numbers([node])
         return Handle(inode=node, flags=flags, pid=pid)
 
     async def open(self, node: Node, flags: int, pid: int) -> Handle:
@@ -120,10 +122,10 @@ class Files:
         self._touch(node, content)
         return len(data)
 
-    async def truncate(self, node: File, size: int) -> None:
-        """Cut, or grow by zeros; without an open handle it is sent at once."""
+    async def truncate(self, node: File, size: int) -> bool:
+        """Cut, or grow by zeros; without an open handle it is sent at once. False: it has that size already."""
         if node.attributes.size == size and (node.content is None or node.content.size == size):
-            return
+            return False
         if size == 0 and node.content is None:
             async with node.preparing:
                 content = self._cache.give_new(node)
@@ -135,6 +137,7 @@ class Files:
             content.base = None
         if not node.handles:
             await self._uploads.close(node)
+        return True
 
     async def _writable(self, node: File, more: int) -> Content:
         """A complete content, marked dirty, that no upload reads."""
@@ -163,7 +166,7 @@ class Files:
 
     def _touch(self, node: File, content: Content) -> None:
         node.attributes.size = content.size
-        node.attributes.mtime_ns = time.time_ns()
+        node.attributes.written()
         node.written_here = True
         node.touched = trio.current_time()
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import time
 from collections.abc import AsyncIterator
 
 import trio
@@ -13,7 +14,7 @@ import trio
 from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, PermissionDenied, ReadOnly
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
-from f7tfs.cluster.scratch import NAME as SCRATCH_NAME
+from f7tfs.vfs.access import Access, may
 from f7tfs.vfs.bundles import Bundles
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.changelog import ChangeLog
@@ -24,6 +25,7 @@ from f7tfs.vfs.handles import DirectoryHandle, Handle, HandleTable
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.jobs import JobsTree, OutputFile
 from f7tfs.vfs.journal import Journal
+from f7tfs.vfs.listing import Listing
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Inode, Node, Symlink
@@ -90,7 +92,7 @@ class Filesystem:
             max_entries=options.listed_entries,
         )
         self.metadata.on_changed = self._cache.drop
-        self._walker = Walker(cluster, self.metadata, enabled=options.bulk)
+        walker = Walker(cluster, self.metadata, enabled=options.bulk)
         bundles = Bundles(cluster, self._cache, self.metadata, nursery, options.state_directory, enabled=options.bulk)
         self.transfers = Transfers()
         self._reader = Reader(cluster, self._cache, self.transfers, bundles, nursery, options)
@@ -129,6 +131,7 @@ class Filesystem:
         self.upkeep.after_drain = self.jobs.settled
         self.upkeep.more_status = lambda: {"jobs": self.jobs.name, "hidden": sorted(self.jobs.hidden)}
         self._handles: HandleTable[Handle] = HandleTable()
+        self._listing = Listing(walker, self.jobs, jobs_listed=options.jobs_listed)
 
     async def start(self, root: str) -> None:
         await self.metadata.start(root)
@@ -185,34 +188,33 @@ class Filesystem:
         elif isinstance(inode, Node):
             await self.metadata.revalidate(inode)
 
+    def may(self, inode: Inode, mode: int) -> bool:
+        """Whether the cluster's user may read, write and execute it, as `mode` asks (R_OK, W_OK, X_OK)."""
+        if not isinstance(inode, Node) or isinstance(inode, OutputFile):
+            return True
+        return all(may(bit, inode.attributes, self.metadata.identity) for bit in Access if mode & bit)
+
     async def readlink(self, inode: Inode) -> str:
         if isinstance(inode, Symlink | VirtualLink):
             return inode.target
         raise NotFound("not a symlink")
 
     async def opendir(self, inode: Inode) -> int:
-        """A handle to a directory as it is now."""
-        entries: list[tuple[str, Inode]] = [(".", inode), ("..", inode)]
-        if isinstance(inode, VirtualDirectory):
-            entries += await inode.entries()
-        else:
-            directory = _directory(inode)
-            await self._walker.ensure_listed(directory)
-            entries[1] = ("..", directory.parent or directory)
-            entries += [(name, child) for name, child in directory.children.items() if self._listed(directory, name)]
-            if self.options.jobs_listed and self.jobs.name:
-                entries.append((self.jobs.name, self.jobs.at(directory)))
-        return self._handles.add(DirectoryHandle(inode=inode, entries=entries))
+        return self._handles.add(await self._listing.open(inode))
 
-    def _listed(self, directory: Directory, name: str) -> bool:
-        return name != SCRATCH_NAME and self.jobs.is_listed(directory, name)
+    async def begin(self, handle: int) -> None:
+        """A directory is read from its start, for the first time or again."""
+        await self._listing.begin(self._directory_handle(handle))
 
     def entries(self, handle: int) -> list[tuple[str, Inode]]:
-        """What an open directory holds; the list does not change while it is open."""
+        """What an open directory holds, as it was when it was last read from its start."""
+        return self._directory_handle(handle).entries
+
+    def _directory_handle(self, handle: int) -> DirectoryHandle:
         directory = self._handles.get(handle)
         if not isinstance(directory, DirectoryHandle):
             raise NotADirectory("not an open directory")
-        return directory.entries
+        return directory
 
     def releasedir(self, handle: int) -> None:
         self._handles.pop(handle)
@@ -244,7 +246,12 @@ class Filesystem:
             if isinstance(inode, OutputFile):
                 raise PermissionDenied("the output of a job is written by the job")
             self._check_writable()
-        return self._handles.add(await self.files.open(inode, flags, pid))
+        handle = await self.files.open(inode, flags, pid)
+        number = self._handles.add(handle)
+        if flags & os.O_TRUNC and isinstance(inode, File) and inode.change is None and not inode.unlinked:
+            # It was empty before: `: > stamp` is to set its time all the same.
+            await self._changes.set_times(inode, mtime_ns=time.time_ns())
+        return number
 
     def keeps_pages(self, handle: int) -> bool:
         """Whether the kernel may keep what it read of the file before."""
@@ -298,7 +305,8 @@ class Filesystem:
         self._check_writable()
         if not isinstance(inode, File):
             raise NotFound("not a file")
-        await self.files.truncate(inode, size)
+        if not await self.files.truncate(inode, size):
+            await self._changes.set_times(inode, mtime_ns=time.time_ns())
 
     # -- names and attributes --------------------------------------------------------------------
 
@@ -349,12 +357,15 @@ class Filesystem:
             self._check_writable()
             await self._changes.chown(inode, user, group)
 
-    async def set_mtime(self, inode: Inode, mtime_ns: int) -> None:
+    async def set_times(self, inode: Inode, atime_ns: int | None, mtime_ns: int | None) -> None:
+        """None: as it is. The ctime becomes now."""
         if isinstance(inode, VirtualNode):
-            inode.mtime_ns = mtime_ns
+            inode.mtime_ns = inode.mtime_ns if mtime_ns is None else mtime_ns
         elif isinstance(inode, Node) and not isinstance(inode, OutputFile):
             self._check_writable()
-            await self._changes.set_mtime(inode, mtime_ns)
+            if inode.attributes.user != self.metadata.identity.user and not self.may(inode, os.W_OK):
+                raise OSError(errno.EPERM, f"{inode.path} is another's")
+            await self._changes.set_times(inode, atime_ns, mtime_ns)
 
     def _check_writable(self) -> None:
         if self.options.read_only:

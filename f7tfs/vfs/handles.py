@@ -28,7 +28,7 @@ class Handle:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class DirectoryHandle(Handle):
-    """A directory as it was when it was opened: readdir's offsets are places in `entries`."""
+    """readdir's offsets are places in `entries`: the directory as it was when it was last read from its start."""
 
     entries: list[tuple[str, Inode]] = field(default_factory=list)
 

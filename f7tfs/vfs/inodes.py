@@ -13,22 +13,27 @@ ROOT_NUMBER = 1
 class InodeTable:
     """Every inode that the kernel or the tree may name.
 
-    A number is derived from the path at which the inode was first met, so it is the same after a remount; a rename
-    keeps it. Where it is taken (a new file under the name of one that is still open) the next free one is used.
+    A number is derived from that of the directory and the name, so it is the same after a remount, also below a
+    directory that was renamed. A rename keeps it. Where it is taken (a new file under the name of one that is still
+    open, or was renamed) the next free one is used. The journal keeps those that cannot be derived.
     """
 
     def __init__(self) -> None:
         self._inodes: dict[int, Inode] = {}
+        self.kept: set[int] = set()
+        """Numbers that the journal keeps for something: nothing else gets them."""
 
     def __len__(self) -> int:
         return len(self._inodes)
 
-    def number_for(self, path: str) -> int:
-        """A free number for something new at `path`."""
+    def __contains__(self, number: int) -> bool:
+        return number in self._inodes
+
+    def number_for(self, parent: int, name: str) -> int:
+        """A free number for something new of that name, in the directory with the number `parent`."""
         for salt in range(2**16):
-            digest = hashlib.blake2b(f"{salt}:{path}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
-            number = int.from_bytes(digest, "big") >> 1
-            if number > ROOT_NUMBER and number not in self._inodes:
+            number = derived(parent, name, salt)
+            if number > ROOT_NUMBER and number not in self._inodes and number not in self.kept:
                 return number
         raise MemoryError("no free inode number")
 
@@ -45,3 +50,9 @@ class InodeTable:
     def discard(self, inode: Inode) -> None:
         """Remove an inode that neither the tree nor the kernel knows any more."""
         self._inodes.pop(inode.number, None)
+
+
+def derived(parent: int, name: str, salt: int = 0) -> int:
+    """The number of what has a name in the directory with the number `parent`; another one for each `salt`."""
+    text = f"{salt}:{parent}/{name}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1

@@ -1,8 +1,8 @@
 """The journal: every change that the cluster does not have yet, in SQLite, so that it survives kill -9.
 
 The row of a content is written before its first dirty byte, that of any other change before its call returns; it is
-removed only when the cluster has it. Besides, the journal keeps the modification times that were set here (the API
-cannot set any) and a few facts of the mount.
+removed only when the cluster has it. Besides, the journal keeps the times that were set here (the API cannot set
+any), inode numbers that follow from no name, and a few facts of the mount.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import trio
 from f7tfs.vfs import standing
 from f7tfs.vfs.change import Change
 from f7tfs.vfs.journal_schema import prepare
-from f7tfs.vfs.nodes import Node, Symlink
+from f7tfs.vfs.nodes import File, Node, Symlink
 
 Result = TypeVar("Result")
 
@@ -46,12 +46,29 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class SetTime:
-    """A modification time that was set here. `modified` None: of the next version of that size."""
+    """Times that were set here. `modified` None: of the next version of that size. ctime, atime None: as mtime."""
 
     path: str
     size: int | None
     modified: str | None
     mtime_ns: int
+    ctime_ns: int | None = None
+    atime_ns: int | None = None
+
+
+def times_of(node: Node, path: str | None = None) -> SetTime:
+    """As they are shown now, of the version that was seen last."""
+    a, version = node.attributes, node.version
+    size = a.size if isinstance(node, File) else None
+    return SetTime(path or node.path, size, version.modified if version else None, a.mtime_ns, a.ctime_ns, a.atime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the journal keeps of the entries of one directory, by name."""
+
+    times: dict[str, SetTime]
+    numbers: dict[str, int]
 
 
 class Journal:
@@ -109,18 +126,36 @@ class Journal:
 
         await self._run(work)
 
-    async def renamed(self, old: str, new: str, moved: Sequence[tuple[int, Change]], added: Change | None) -> None:
-        """After a rename here: times follow, and so do changes, each given with the row that it had."""
+    async def renamed(
+        self,
+        old: str,
+        new: str,
+        moved: Sequence[tuple[int, Change]],
+        added: Change | None,
+        *,
+        times: SetTime | None = None,
+        number: int | None = None,
+    ) -> None:
+        """After a rename here: times and numbers follow, and so do changes, each given with the row that it had.
+
+        `times`, `number`: of what was renamed, where they are to be kept.
+        """
         # What may stand at the new place is another thing than at the old one.
-        put = [(change.row, *_values(change)[2:4], *_values(change)[6:8], before) for before, change in moved]
+        put = [(change.row, *_values(change)[2:4], *_values(change)[5:8], before) for before, change in moved]
 
         def work(db: sqlite3.Connection) -> None:
-            _move_times(db, old, new)
+            for table in ("times", "numbers"):
+                _move(db, table, old, new)
+            if times is not None:
+                _write_time(db, times)
+            _write_number(db, new, number)
             if added is not None:
                 values = _values(added)
                 marks = ",".join("?" * len(values))
                 db.execute(f"INSERT INTO changes ({COLUMNS}) VALUES ({marks})", values)  # noqa: S608 -- constants
-            db.executemany("UPDATE changes SET id=?, path=?, new_path=?, standing=?, new_standing=? WHERE id=?", put)
+            db.executemany(
+                "UPDATE changes SET id=?, path=?, new_path=?, node=?, standing=?, new_standing=? WHERE id=?", put
+            )
 
         await self._run(work)
 
@@ -156,22 +191,44 @@ class Journal:
         await self._run(lambda db: db.executemany("UPDATE times SET size=?, modified=? WHERE path=?", rows))
 
     async def forget_times(self, paths: Iterable[str]) -> None:
-        """Of files that are gone, or whose content changed on the cluster."""
+        """Of what changed on the cluster."""
         rows = [(path,) for path in paths]
         await self._run(lambda db: db.executemany("DELETE FROM times WHERE path=?", rows))
 
-    async def times_in(self, directory: str) -> dict[str, SetTime]:
-        """By name, of the entries of one directory."""
+    async def forget_places(self, paths: Iterable[str]) -> None:
+        """Times and numbers of what is gone, and of all below it."""
+        rows = [(path,) for path in paths]
+
+        def work(db: sqlite3.Connection) -> None:
+            for table in ("times", "numbers"):
+                db.executemany(f"DELETE FROM {table} WHERE {AT_OR_BELOW}", rows)  # noqa: S608 -- constants
+
+        await self._run(work)
+
+    async def kept_in(self, directory: str) -> Kept:
+        """Times and numbers of the entries of one directory."""
         low, high = f"{directory.rstrip('/')}/", f"{directory.rstrip('/')}0"  # '0' follows '/'
 
-        def work(db: sqlite3.Connection) -> dict[str, SetTime]:
-            rows = db.execute(
-                "SELECT path, size, modified, mtime_ns FROM times WHERE path > ? AND path < ?", (low, high)
+        def work(db: sqlite3.Connection) -> Kept:
+            times = db.execute(f"SELECT {TIMES} FROM times WHERE path > ? AND path < ?", (low, high))  # noqa: S608
+            numbers = db.execute("SELECT path, number FROM numbers WHERE path > ? AND path < ?", (low, high))
+            return Kept(
+                {row[0][len(low) :]: SetTime(*row) for row in times if "/" not in row[0][len(low) :]},
+                {path[len(low) :]: number for path, number in numbers if "/" not in path[len(low) :]},
             )
-            times = (SetTime(*row) for row in rows)
-            return {t.path[len(low) :]: t for t in times if "/" not in t.path[len(low) :]}
 
         return await self._run(work)
+
+    # -- inode numbers ---------------------------------------------------------------------------
+
+    def numbers(self) -> dict[str, int]:
+        """All that are kept, by path. Blocking."""
+        return dict(self._connection.execute("SELECT path, number FROM numbers").fetchall())
+
+    async def keep_numbers(self, numbers: Iterable[tuple[str, int]]) -> None:
+        """Put down what follows from no name."""
+        rows = list(numbers)
+        await self._run(lambda db: db.executemany("INSERT OR REPLACE INTO numbers VALUES (?,?)", rows))
 
     # -- facts -----------------------------------------------------------------------------------
 
@@ -184,16 +241,27 @@ class Journal:
 
 
 def _write_time(db: sqlite3.Connection, set_time: SetTime) -> None:
-    values = (set_time.path, set_time.size, set_time.modified, set_time.mtime_ns)
-    db.execute("INSERT OR REPLACE INTO times (path, size, modified, mtime_ns) VALUES (?,?,?,?)", values)
+    values = (s := set_time).path, s.size, s.modified, s.mtime_ns, s.ctime_ns, s.atime_ns
+    db.execute(f"INSERT OR REPLACE INTO times ({TIMES}) VALUES (?,?,?,?,?,?)", values)  # noqa: S608 -- constants
 
 
-def _move_times(db: sqlite3.Connection, old: str, new: str) -> None:
-    db.execute("DELETE FROM times WHERE path=?1 OR (path > ?1||'/' AND path < ?1||'0')", (new,))
+def _write_number(db: sqlite3.Connection, path: str, number: int | None) -> None:
+    if number is None:
+        db.execute("DELETE FROM numbers WHERE path=?", (path,))
+    else:
+        db.execute("INSERT OR REPLACE INTO numbers VALUES (?,?)", (path, number))
+
+
+def _move(db: sqlite3.Connection, table: str, old: str, new: str) -> None:
+    db.execute(f"DELETE FROM {table} WHERE {AT_OR_BELOW}", (new,))  # noqa: S608 -- constants
     db.execute(
-        "UPDATE times SET path=?2||substr(path, length(?1)+1) WHERE path=?1 OR (path > ?1||'/' AND path < ?1||'0')",
+        f"UPDATE {table} SET path=?2||substr(path, length(?1)+1) WHERE {AT_OR_BELOW}",  # noqa: S608 -- constants
         (old, new),
     )
+
+
+TIMES = "path, size, modified, mtime_ns, ctime_ns, atime_ns"
+AT_OR_BELOW = "(path=?1 OR (path > ?1||'/' AND path < ?1||'0'))"
 
 
 UPDATE = (
@@ -221,6 +289,6 @@ def _values(change: Change) -> tuple[object, ...]:
 def describe(node: Node) -> dict[str, object]:
     """What a later run must know of a node that it has not seen on the cluster."""
     a = node.attributes
-    told: dict[str, object] = {"kind": a.kind.value, "mode": a.mode, "mtime_ns": a.mtime_ns, "size": a.size}
-    told |= {"user": a.user, "group": a.group}
+    told: dict[str, object] = {"kind": a.kind.value, "mode": a.mode, "size": a.size, "user": a.user, "group": a.group}
+    told |= {"mtime_ns": a.mtime_ns, "ctime_ns": a.ctime_ns, "atime_ns": a.atime_ns, "set": node.written_here}
     return told | ({"target": node.target} if isinstance(node, Symlink) else {})

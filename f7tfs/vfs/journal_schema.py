@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-VERSION = 2
+VERSION = 3
 
 CHANGES = """
 CREATE TABLE IF NOT EXISTS changes (
@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS changes (
     path TEXT NOT NULL,           -- on the cluster, once all earlier changes are made
     new_path TEXT NOT NULL,       -- of a rename
     content TEXT NOT NULL,        -- file name in the content cache
-    node TEXT NOT NULL,           -- JSON: kind, mode, mtime_ns, size, user, group, target
+    node TEXT NOT NULL,           -- JSON: kind, mode, mtime_ns, ctime_ns, atime_ns, size, user, group, target
     standing TEXT NOT NULL,       -- JSON: what is expected at path; empty: nobody knows
     new_standing TEXT NOT NULL,   -- the same of new_path
     state TEXT NOT NULL,          -- open: still being written; ready; failed: for good
@@ -27,8 +27,12 @@ CREATE TABLE IF NOT EXISTS times (
     path TEXT PRIMARY KEY,
     size INTEGER,                 -- of the version that the time belongs to
     modified TEXT,                -- raw time of that version; NULL: not seen in a listing yet
-    mtime_ns INTEGER NOT NULL
+    mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER,             -- NULL: the same as mtime_ns
+    atime_ns INTEGER              -- NULL: the same as mtime_ns
 ) WITHOUT ROWID;
+-- Inode numbers that do not follow from the name and the number of the directory.
+CREATE TABLE IF NOT EXISTS numbers (path TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -68,6 +72,9 @@ def _bring_up(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
     if version == 1:
         _from_first_form(connection)
+    if version in (1, 2):
+        for column in ("ctime_ns", "atime_ns"):
+            connection.execute(f"ALTER TABLE times ADD COLUMN {column} INTEGER")
     connection.execute(f"PRAGMA user_version={VERSION}")
 
 

@@ -8,8 +8,9 @@ import trio
 
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
-from f7tfs.vfs.change import ChangeKind
+from f7tfs.vfs.change import Change, ChangeKind
 from f7tfs.vfs.changelog import ChangeLog
+from f7tfs.vfs.journal import times_of
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import join
 from f7tfs.vfs.nodes import Attributes, Directory, Node
@@ -45,6 +46,8 @@ class Making:
         """The same of a symlink."""
         node = self._new(parent, name, Kind.SYMLINK, 0o777, len(target.encode()), target)
         path = join(parent, name)
+        # git compares the times of links as it does those of files.
+        node.written_here = True
 
         async def call() -> None:
             await self._sender.symlink(path, target)
@@ -55,15 +58,14 @@ class Making:
         path = join(parent, name)
 
         async def effect() -> None:
-            self._attach(node, parent, name)
+            await self._attach(node, parent, name)
 
         attempt = await self._presently.make([path], call, effect, nothing_ignored)
         if attempt is not Attempt.MADE:
             node.on_cluster = False
             change = self._log.register(kind, node, path, dentries=((parent, name),))
             change.attempts = int(attempt is Attempt.UNCERTAIN)
-            self._attach(node, parent, name)
-            await self._log.keep(change)
+            await self._attach(node, parent, name, change)
         return node
 
     def _new(self, parent: Directory, name: str, kind: Kind, mode: int, size: int, target: str = "") -> Node:
@@ -72,7 +74,8 @@ class Making:
         attributes = Attributes(kind, mode, identity.user, group, size, time.time_ns())
         return self._metadata.tree.make(parent, name, attributes, None, trio.current_time(), target=target)
 
-    def _attach(self, node: Node, parent: Directory, name: str) -> None:
+    async def _attach(self, node: Node, parent: Directory, name: str, change: Change | None = None) -> None:
+        """In the tree, without an await before; then in the journal."""
         now = trio.current_time()
         node.touched = now
         parent.removed.pop(name, None)
@@ -81,3 +84,9 @@ class Making:
         if isinstance(node, Directory):
             # It was made just now: it is known to be empty.
             node.listed = now
+        if change is not None:
+            await self._log.keep(change)
+        if node.written_here:
+            await self._log.journal.set_time(times_of(node))
+        await self._metadata.entries_changed(parent)
+        await self._metadata.keep_numbers([node])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import cachetools
 import trio
@@ -16,8 +16,8 @@ import trio
 from f7tfs.cluster.errors import ClusterError, NotFound, PermissionDenied, TooLarge, Unavailable
 from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
 from f7tfs.cluster.port import Cluster
-from f7tfs.vfs.inodes import InodeTable
-from f7tfs.vfs.journal import Journal
+from f7tfs.vfs.inodes import InodeTable, derived
+from f7tfs.vfs.journal import Journal, Kept
 from f7tfs.vfs.names import at_its_place
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node
 from f7tfs.vfs.reachability import Reachability
@@ -80,6 +80,7 @@ class Metadata:
         self.identity = await self._cluster.identity()
         attributes = await self._root_attributes(root)
         self.tree = Tree(self._inodes, make_root(root, attributes), self.epoch)
+        self._inodes.kept = set(self._journal.numbers().values())
         self._listings = Listings(self._max_entries, self.tree.collapse)
         await self.refresh(self.tree.root)
 
@@ -212,6 +213,9 @@ class Metadata:
 
     async def refresh(self, directory: Directory) -> None:
         """List a directory, whatever its age; one request for all who ask at once."""
+        if directory.too_large and trio.current_time() < directory.unlistable_until:
+            # The server needs some seconds to find that out.
+            raise TooLarge(f"{directory.path} has more entries than the API lists; its names can be used")
         await self._flights.run(directory.number, lambda: self._refresh(directory))
 
     async def _refresh(self, directory: Directory) -> None:
@@ -227,8 +231,9 @@ class Metadata:
             if not known:
                 raise
             return
-        except (TooLarge, PermissionDenied):
+        except (TooLarge, PermissionDenied) as error:
             directory.unlistable_until = asked + UNLISTABLE_SECONDS
+            directory.too_large = isinstance(error, TooLarge)
             raise
         self._reachability.found()
         await self.merge(directory, entries, asked)
@@ -248,8 +253,8 @@ class Metadata:
     async def merge(self, directory: Directory, entries: Sequence[Entry], asked: float) -> None:
         """Take a listing of a directory that was asked for at `asked` as what it holds now."""
         unknown = any(entry.name not in directory.children for entry in entries)
-        times = await self._journal.times_in(directory.path) if unknown else {}
-        merged = self.tree.merge(directory, entries, times, asked, trio.current_time())
+        kept = await self._journal.kept_in(directory.path) if unknown else Kept({}, {})
+        merged = self.tree.merge(directory, entries, kept, asked, trio.current_time())
         self._listings.pop(directory.number, None)
         if len(directory.children) < self._max_entries:
             self._listings[directory.number] = directory
@@ -259,3 +264,41 @@ class Metadata:
             await self._journal.adopt_times(merged.adopted)
         if merged.forgotten:
             await self._journal.forget_times(merged.forgotten)
+        if merged.vanished:
+            await self.forget_places(merged.vanished)
+        await self.keep_numbers(merged.found)
+
+    # -- what the journal keeps of nodes ---------------------------------------------------------
+
+    def number_to_keep(self, node: Node) -> int | None:
+        """A node's number, where it does not follow from its place; nothing else gets it then."""
+        follows = node.parent is None or node.number == derived(node.parent.number, node.name)
+        (self._inodes.kept.discard if follows else self._inodes.kept.add)(node.number)
+        return None if follows else node.number
+
+    async def keep_numbers(self, nodes: Iterable[Node]) -> None:
+        """Of what came to be known under names whose own numbers were taken."""
+        new = [node for node in nodes if node.number not in self._inodes.kept]
+        numbers = [(node.path, number) for node in new if (number := self.number_to_keep(node)) is not None]
+        if numbers:
+            await self._journal.keep_numbers(numbers)
+
+    def give_back(self, node: Node) -> None:
+        """The number of what is gone is anybody's, once the kernel has forgotten it."""
+        self._inodes.kept.discard(node.number)
+
+    async def forget_places(self, nodes: Iterable[Node]) -> None:
+        """Times and numbers of what is gone. `nodes` were just detached, and have their last names still."""
+        nodes = list(nodes)
+        told = [n.path for n in nodes if n.written_here or n.number in self._inodes.kept or isinstance(n, Directory)]
+        self._inodes.kept.difference_update(node.number for node in nodes)
+        if told:
+            await self._journal.forget_places(told)
+
+    async def entries_changed(self, *directories: Directory) -> None:
+        """Forget the times that were kept of directories whose entries have changed through us."""
+        outdated = [directory for directory in directories if directory.outdated]
+        for directory in outdated:
+            directory.outdated = False
+        if outdated:
+            await self._journal.forget_times([directory.path for directory in outdated])

@@ -28,6 +28,18 @@ class Attributes:
     mtime_ns: int
     acl: bool = False
     """An access control list says more than the mode."""
+    ctime_ns: int | None = None
+    """Of the newest change that was made here, apart from the content; None: as `mtime_ns`."""
+    atime_ns: int | None = None
+    """As it was set here; None: as `mtime_ns`."""
+
+    def changed(self) -> None:
+        """Through us, just now."""
+        self.ctime_ns = time.time_ns()
+
+    def written(self) -> None:
+        """The content, through us, just now."""
+        self.mtime_ns, self.ctime_ns = time.time_ns(), None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +157,19 @@ class Directory(Node):
     """Names removed here, and when: a listing asked for before that does not bring them back."""
     unlistable_until: float = float("-inf")
     """The API refused to list it; names are looked up one by one until then."""
+    too_large: bool = False
+    """Refused, since its listing is above the API's limit."""
     flux: Counter[str] = field(default_factory=Counter)
     """Names that waiting changes concern, and how many: what the cluster lists under them is not what is shown."""
+    outdated: bool = False
+    """The journal keeps times of it that hold no longer."""
     remains: dict[str, tuple[Sent, ...]] = field(default_factory=dict)
     """What was sent to a name and removed since, but may yet arrive: its answer was lost."""
 
     def entries_changed(self) -> None:
         """Through us: its time is now, and the next version seen of it is ours."""
-        self.attributes.mtime_ns = time.time_ns()
+        self.attributes.written()
+        self.outdated = self.outdated or self.written_here
         self.written_here, self.version = False, None
 
 

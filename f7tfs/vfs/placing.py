@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import trio
 
+from f7tfs.cluster.errors import PermissionDenied, TooLarge
 from f7tfs.vfs.change import Change
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
@@ -58,5 +59,9 @@ class Placing:
         """By the listing that the metadata cache has, which is asked for again only where it is old."""
         if node.parent is None or node.path != change.path:
             return False
-        await self._metadata.ensure_listed(node.parent)
+        try:
+            await self._metadata.ensure_listed(node.parent)
+        except (TooLarge, PermissionDenied):
+            # The file is looked at by itself.
+            return False
         return not in_doubt(node)

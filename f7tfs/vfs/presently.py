@@ -15,6 +15,7 @@ from f7tfs.cluster.errors import ClusterError, TimedOut, Unavailable
 from f7tfs.vfs.change import Change, State
 from f7tfs.vfs.changelog import ChangeLog, is_final
 from f7tfs.vfs.looks import Looks
+from f7tfs.vfs.nodes import Node
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender
@@ -57,11 +58,19 @@ class Presently:
         """Whether what is not made at once goes into the journal, and its caller on."""
         return self._options.write_mode != "sync"
 
-    async def make(self, paths: Collection[str], call: Step, effect: Step, ignored: Ignored) -> Attempt:
+    async def make(
+        self,
+        paths: Collection[str],
+        call: Step,
+        effect: Step,
+        ignored: Ignored,
+        *,
+        held: Collection[Node | None] = (),
+    ) -> Attempt:
         """Run `call` on the cluster and then `effect` here, while nothing else is done at these places.
 
-        `ignored`: changes in the journal that do not stand in the way. Raises what is final, and in `sync` mode
-        everything that keeps the change from being made.
+        `ignored`: changes in the journal that do not stand in the way; `held`: files whose locks the caller holds.
+        Raises what is final, and in `sync` mode everything that keeps the change from being made.
         """
         if not self.expected:
             return Attempt.NONE
@@ -69,7 +78,7 @@ class Presently:
         attempt = Attempt.NONE
         try:
             with trio.fail_after(self._options.deadline * CLOSE_SHARE):
-                if not await self._settled(paths, ignored):
+                if not await self._settled(paths, ignored, held):
                     if self._options.write_mode == "sync":
                         raise Unavailable(f"{paths[0]}: earlier changes could not be made yet; see f7tfs status")
                     return Attempt.NONE
@@ -108,7 +117,7 @@ class Presently:
             raise error
         return Attempt.UNCERTAIN
 
-    async def _settled(self, paths: tuple[str, ...], ignored: Ignored) -> bool:
+    async def _settled(self, paths: tuple[str, ...], ignored: Ignored, held: Collection[Node | None]) -> bool:
         """Wait for what is under way at these places. False if something there has to wait itself."""
         while True:
             news = self._log.news()
@@ -116,6 +125,9 @@ class Presently:
             if not waiting and not self._log.claimed(paths):
                 return True
             if any(change.state is not State.READY or change.attempts for change in waiting):
+                return False
+            if any(change.node in held for change in waiting):
+                # It needs the lock of its file, and would wait for us.
                 return False
             self._log.hurry(waiting)
             await news.wait()

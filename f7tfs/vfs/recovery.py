@@ -39,6 +39,7 @@ class Recovery:
             await self._recover(row)
         await self._log.journal.update(*self._log.changes.values())
         if rows:
+            self._metadata.tree.renumber(self._log.journal.numbers())
             logger.info("%d changes of an earlier run are sent now", len(rows))
 
     async def _recover(self, row: Row) -> None:
@@ -86,8 +87,10 @@ class Recovery:
         earlier = None if node.change is None else node.standing
         node.change = change
         node.standing = change.standing if earlier is None else standing.either(earlier, change.standing)
-        node.attributes.size, node.attributes.mtime_ns = content.size, int(row.node["mtime_ns"])
-        node.attributes.mode = int(row.node["mode"])
+        attributes, kept = node.attributes, row.node
+        attributes.size, attributes.mode = content.size, int(kept["mode"])
+        attributes.mtime_ns, attributes.ctime_ns = int(kept["mtime_ns"]), kept.get("ctime_ns")
+        attributes.atime_ns = kept.get("atime_ns")
         node.written_here = True
 
     def _make_here(self, change: Change, parent: Directory, name: str) -> None:
@@ -152,7 +155,9 @@ class Recovery:
             return known
         user, group = kept.get("user") or self._user, kept.get("group", "")
         attributes = Attributes(kind, kept["mode"], user, group, kept.get("size", 0), kept["mtime_ns"])
+        attributes.ctime_ns, attributes.atime_ns = kept.get("ctime_ns"), kept.get("atime_ns")
         node = self._put(parent, name, attributes, str(kept.get("target", "")))
+        node.written_here = bool(kept.get("set"))
         if isinstance(node, File):
             before = standing.load(row.standing)
             node.version, node.standing = before.version, before

@@ -82,7 +82,10 @@ class Removing:
         async def effect() -> None:
             await self._removed(node)
 
-        return await self._presently.make([node.path], call, effect, lambda change: self._falls_with(change, node))
+        held = (node,) if isinstance(node, File) else ()
+        return await self._presently.make(
+            [node.path], call, effect, lambda change: self._falls_with(change, node), held=held
+        )
 
     def _falls_with(self, change: Change, node: Node) -> bool:
         """Whether a change need not be made once its node is removed."""
@@ -90,7 +93,7 @@ class Removing:
 
     async def _removed(self, node: Node) -> None:
         """Forget it here, with all that need not be made any more. No await before the tree has changed."""
-        path, parent = node.path, node.parent
+        parent = node.parent
         self._metadata.tree.detach(node, trio.current_time())
         if parent is not None:
             parent.entries_changed()
@@ -102,8 +105,9 @@ class Removing:
         if isinstance(node, File):
             await self._uploads.abandon(node)
             self._cache.idle(node)
-        if node.written_here:
-            await self._log.journal.forget_times([path])
+        await self._metadata.forget_places([node])
+        if parent is not None:
+            await self._metadata.entries_changed(parent)
 
     async def journal(self, node: Node) -> None:
         """Remove it here; on the cluster it follows, if it may be there at all."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import trio
 
 from f7tfs.cluster.errors import (
@@ -16,16 +18,19 @@ from f7tfs.cluster.errors import (
 )
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.change import Change, ChangeKind, State, is_at_or_below
-from f7tfs.vfs.changelog import ChangeLog
-from f7tfs.vfs.journal import SetTime
+from f7tfs.vfs.changelog import ChangeLog, is_final
+from f7tfs.vfs.journal import times_of
+from f7tfs.vfs.making import Making
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import join, locked
-from f7tfs.vfs.nodes import Directory, File, Node, Sent, Standing
+from f7tfs.vfs.nodes import Directory, File, Node, Sent, Standing, Symlink
 from f7tfs.vfs.presently import Attempt, Presently
 from f7tfs.vfs.removing import Removing
 from f7tfs.vfs.renamer import Renamer
 from f7tfs.vfs.standing import either, in_doubt, standing_of
 from f7tfs.vfs.uploads import Uploads
+
+logger = logging.getLogger(__name__)
 
 RENAME_NOREPLACE = 1
 
@@ -40,6 +45,7 @@ class Renaming:
         cache: ContentCache,
         uploads: Uploads,
         removing: Removing,
+        making: Making,
         renamer: Renamer,
         presently: Presently,
     ) -> None:
@@ -48,6 +54,7 @@ class Renaming:
         self._cache = cache
         self._uploads = uploads
         self._removing = removing
+        self._making = making
         self._renamer = renamer
         self._presently = presently
 
@@ -63,18 +70,38 @@ class Renaming:
             if flags & RENAME_NOREPLACE:
                 raise AlreadyExists(target.path)
             await self._check_replaceable(node, target)
-        if isinstance(target, Directory):
-            await self._removing.rmdir(new_parent, new_name)
+        if target is None or isinstance(target, File):
+            attempt = await self._rename_now(node, new_parent, new_name, target)
+        else:
+            await self._make_room(target, new_parent, new_name)
+            try:
+                attempt = await self._rename_now(node, new_parent, new_name, None)
+            except ClusterError as error:
+                if is_final(error):
+                    await self._bring_back(target, new_parent, new_name)
+                raise
             target = None
-        elif target is not None and not isinstance(target, File):
-            # What is sent to a symlink's place would be written through it.
-            await self._removing.unlink(new_parent, new_name)
-            target = None
-        attempt = await self._rename_now(node, new_parent, new_name, target)
         if attempt is not Attempt.MADE:
             await self._journal(node, new_parent, new_name, target, tried=attempt is Attempt.UNCERTAIN)
         if isinstance(node, File) and node.change is not None and node.change.state is State.READY:
             await self._uploads.close(node)
+
+    async def _make_room(self, target: Node, parent: Directory, name: str) -> None:
+        """The API's renames move into a directory, and what is sent to a symlink's place is written through it."""
+        if isinstance(target, Directory):
+            await self._removing.rmdir(parent, name)
+        else:
+            await self._removing.unlink(parent, name)
+
+    async def _bring_back(self, target: Node, parent: Directory, name: str) -> None:
+        """What was removed for a rename that is refused: an empty directory or a link, made again."""
+        try:
+            if isinstance(target, Directory):
+                await self._making.mkdir(parent, name, target.attributes.mode)
+            elif isinstance(target, Symlink):
+                await self._making.symlink(parent, name, target.target)
+        except ClusterError as error:
+            logger.warning("%s was removed for a rename that is refused, and cannot be made again: %s", name, error)
 
     async def _target(self, parent: Directory, name: str) -> Node | None:
         try:
@@ -128,12 +155,13 @@ class Renaming:
             if not moved and isinstance(node, File):
                 self._stand_in_for(node, target)
             await self._move(node, parent, name, target)
-            if moved and isinstance(node, File) and node.version is None and node.change is None:
-                set_time = SetTime(new, node.attributes.size, None, node.attributes.mtime_ns)
-                await self._log.journal.set_time(set_time)
 
         return await self._presently.make(
-            [old, new], call, effect, lambda change: _comes_along(change, old) or _falls_with(change, target)
+            [old, new],
+            call,
+            effect,
+            lambda change: _comes_along(change, old) or _falls_with(change, target),
+            held=_files(node, target),
         )
 
     async def _send_as(
@@ -157,7 +185,11 @@ class Renaming:
 
         try:
             attempt = await self._presently.make(
-                [old, new], call, effect, lambda other: other is change or _falls_with(other, target)
+                [old, new],
+                call,
+                effect,
+                lambda other: other is change or _falls_with(other, target),
+                held=(node, target),
             )
         except ClusterError:
             node.standing, node.on_cluster, node.remote_mode = before, False, None
@@ -226,16 +258,23 @@ class Renaming:
         if target is not None:
             self._metadata.tree.detach(target, now)
         self._metadata.tree.move(node, parent, name, now)
-        for directory in {parent.number: parent, (old_parent or parent).number: old_parent or parent}.values():
+        node.attributes.changed()
+        directories = {parent.number: parent, (old_parent or parent).number: old_parent or parent}.values()
+        for directory in directories:
             directory.entries_changed()
         along = self._at_or_below(old) if along is None else along
         for change in along:
             if change.node is node:
                 self._log.move_mark(change, (parent, name))
         moved = self._log.put_last(along, old, node.path)
-        await self._log.journal.renamed(old, node.path, moved, added)
+        waits = isinstance(node, File) and node.change is not None
+        node.written_here = True
+        times, number = None if waits else times_of(node), self._metadata.number_to_keep(node)
+        await self._log.journal.renamed(old, node.path, moved, added, times=times, number=number)
         self._log.tell()
+        await self._metadata.entries_changed(*directories)
         if target is not None:
+            self._metadata.give_back(target)
             await self._uploads.abandon(target)
             self._cache.idle(target)
 
@@ -244,6 +283,11 @@ class Renaming:
         node.on_cluster = target is not None and target.on_cluster
         node.remote_mode = None if target is None else target.remote_mode
         node.standing = Standing() if target is None else self._log.standing_of(target)
+
+
+def _files(*nodes: Node | None) -> tuple[File, ...]:
+    """Those that have a lock."""
+    return tuple(node for node in nodes if isinstance(node, File))
 
 
 def _comes_along(change: Change, old: str) -> bool:

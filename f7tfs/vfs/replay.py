@@ -17,7 +17,7 @@ from f7tfs.cluster.model import Entry, Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.change import Change, ChangeKind
 from f7tfs.vfs.changelog import ChangeLog
-from f7tfs.vfs.journal import SetTime
+from f7tfs.vfs.journal import times_of
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import conflict_name, locked
@@ -155,6 +155,11 @@ class Replay:
             await self._log.arrives(new, either(standing_of(node), change.new_standing), change, node)
         source = await self._looks.at(change.path, change.tried)
         target = await self._looks.at(new, change.tried)
+        if source is None and isinstance(node, File) and node.change is not None and not change.uncertain_before:
+            # An earlier rename found that its content waits, and will be sent to the last place anyway.
+            node.on_cluster, node.standing = target is not None, change.new_standing
+            await self._arrived(change)
+            return
         if source is None:
             self._without_source(change, target)
             return
@@ -187,8 +192,7 @@ class Replay:
         self._settle_names(change)
         node = change.node
         if isinstance(node, File) and node.version is None and node.change is None:
-            set_time = SetTime(node.path, node.attributes.size, None, node.attributes.mtime_ns)
-            await self._log.journal.set_time(set_time)
+            await self._log.journal.set_time(times_of(node))
 
     def _settle_names(self, change: Change) -> None:
         later = [c for c in self._log.of(change.node) if c.kind is ChangeKind.RENAME and c is not change]

@@ -12,7 +12,10 @@ from f7tfs.vfs.virtual import VirtualDirectory, VirtualFile, VirtualLink, Virtua
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`user` and `group` None: the mounting user's. `live`: the kernel must ask again each time."""
+    """`user` and `group` None: the mounting user's. `live`: the kernel must ask again each time.
+
+    ctime and atime None: the same as mtime.
+    """
 
     number: int
     kind: Kind
@@ -22,6 +25,9 @@ class Shown:
     size: int
     mtime_ns: int
     live: bool = False
+    ctime_ns: int | None = None
+    atime_ns: int | None = None
+    links: int = 1
 
 
 def show(inode: Inode) -> Shown:
@@ -31,7 +37,8 @@ def show(inode: Inode) -> Shown:
         return Shown(inode.number, Kind.FILE, 0o444, None, None, attributes.size, attributes.mtime_ns, live=True)
     if isinstance(inode, Node):
         a = inode.attributes
-        return Shown(inode.number, a.kind, a.mode, a.user, a.group, a.size, a.mtime_ns)
+        common = (inode.number, a.kind, a.mode, a.user, a.group, a.size, a.mtime_ns)
+        return Shown(*common, ctime_ns=a.ctime_ns, atime_ns=a.atime_ns, links=int(not inode.unlinked))
     if isinstance(inode, VirtualNode):
         kind, mode, size = _virtual(inode)
         return Shown(inode.number, kind, mode, None, None, size, inode.mtime_ns, live=True)

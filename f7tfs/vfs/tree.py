@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from f7tfs.cluster.model import Entry, Kind, Stat
 from f7tfs.vfs.inodes import ROOT_NUMBER, InodeTable
-from f7tfs.vfs.journal import SetTime
+from f7tfs.vfs.journal import Kept, SetTime, times_of
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node, Special, Symlink, Version
 
 # Listings show whole seconds: a time this close to the moment of the listing proves nothing.
@@ -29,6 +29,8 @@ class Merged:
     forgotten: list[str] = field(default_factory=list)
     """Paths whose time set here holds no longer."""
     vanished: list[Node] = field(default_factory=list)
+    found: list[Node] = field(default_factory=list)
+    """Not known before."""
 
 
 class Tree:
@@ -82,14 +84,25 @@ class Tree:
                 del directory.children[name]
                 self._inodes.discard(child)
 
-    def new_number(self, parent: Directory, name: str) -> int:
-        """An inode number for something new."""
-        return self._inodes.number_for(f"{parent.path.rstrip('/')}/{name}")
+    def renumber(self, kept: Mapping[str, int]) -> None:
+        """Give every node but the root the number that it has by the journal, while the kernel knows none of them."""
+        nodes = list(_below(self.root))
+        for node in nodes:
+            self._inodes.discard(node)
+        for node in nodes:
+            if node.parent is not None:
+                node.number = self._number(node.parent, node.name, kept.get(node.path))
+                self._inodes.add(node)
+
+    def _number(self, parent: Directory, name: str, kept: int | None) -> int:
+        if kept is not None and kept not in self._inodes:
+            return kept
+        return self._inodes.number_for(parent.number, name)
 
     # -- nodes from observations -----------------------------------------------------------------
 
-    def from_entry(self, parent: Directory, entry: Entry, now: float) -> Node:
-        """A new node, not attached yet."""
+    def from_entry(self, parent: Directory, entry: Entry, now: float, number: int | None = None) -> Node:
+        """A new node, not attached yet; with its kept number, if it has one."""
         version = self.version_of(entry)
         attributes = Attributes(
             kind=entry.kind,
@@ -100,7 +113,7 @@ class Tree:
             mtime_ns=self._epoch(entry.modified) * SECOND_NS,
             acl=entry.acl,
         )
-        return self.make(parent, entry.name, attributes, version, now, target=entry.link_target)
+        return self.make(parent, entry.name, attributes, version, now, target=entry.link_target, number=number)
 
     def from_stat(self, parent: Directory, name: str, stat: Stat, user: str, group: str, now: float) -> Node:
         """For a directory that cannot be listed. Its version is of a kind that equals none from a listing."""
@@ -119,10 +132,10 @@ class Tree:
         now: float,
         *,
         target: str = "",
+        number: int | None = None,
     ) -> Node:
-        """A node of the right class."""
-        number = self.new_number(parent, name)
-        common = (number, name, parent, attributes, version, now)
+        """A node of the right class; with its kept number, if it has one."""
+        common = (self._number(parent, name, number), name, parent, attributes, version, now)
         match attributes.kind:
             case Kind.FILE:
                 file = _build(File, *common)
@@ -144,9 +157,7 @@ class Tree:
 
     # -- merging ---------------------------------------------------------------------------------
 
-    def merge(
-        self, directory: Directory, entries: Sequence[Entry], times: Mapping[str, SetTime], asked: float, now: float
-    ) -> Merged:
+    def merge(self, directory: Directory, entries: Sequence[Entry], kept: Kept, asked: float, now: float) -> Merged:
         """Bring the children of a directory up to date with a listing that was asked for at `asked`."""
         merged = Merged()
         names = set()
@@ -162,7 +173,7 @@ class Tree:
                 merged.vanished.append(child)
                 child = None
             if child is None:
-                self._discover(directory, entry, times.get(entry.name), now, merged)
+                self._discover(directory, entry, kept, now, merged)
             else:
                 self._observe(child, entry, now, merged)
         for name, child in list(directory.children.items()):
@@ -173,19 +184,20 @@ class Tree:
         directory.listed = asked
         return merged
 
-    def _discover(
-        self, directory: Directory, entry: Entry, set_time: SetTime | None, now: float, merged: Merged
-    ) -> None:
-        node = self.from_entry(directory, entry, now)
+    def _discover(self, directory: Directory, entry: Entry, kept: Kept, now: float, merged: Merged) -> None:
+        node = self.from_entry(directory, entry, now, kept.numbers.get(entry.name))
         self.attach(node, directory, entry.name)
+        merged.found.append(node)
+        set_time = kept.times.get(entry.name)
         if set_time is None:
             return
         same_size = set_time.size is None or set_time.size == entry.size
         if same_size and set_time.modified in (None, entry.modified):
-            node.attributes.mtime_ns = set_time.mtime_ns
+            attributes, t = node.attributes, set_time
+            attributes.mtime_ns, attributes.ctime_ns, attributes.atime_ns = t.mtime_ns, t.ctime_ns, t.atime_ns
             node.written_here = True
             if set_time.modified is None:
-                merged.adopted.append(SetTime(set_time.path, entry.size, entry.modified, set_time.mtime_ns))
+                merged.adopted.append(times_of(node))
         else:
             merged.forgotten.append(set_time.path)
 
@@ -215,7 +227,7 @@ class Tree:
         if isinstance(node, File) and node.content is not None:
             node.content.base = Version(version.modified, version.size)
         if node.written_here:
-            merged.adopted.append(SetTime(node.path, version.size, version.modified, node.attributes.mtime_ns))
+            merged.adopted.append(replace(times_of(node), modified=version.modified))
         else:
             node.attributes.mtime_ns = self._epoch(version.modified) * SECOND_NS
 
@@ -223,6 +235,7 @@ class Tree:
         """Somebody else changed it."""
         node.attributes.size = entry.size
         node.attributes.mtime_ns = self._epoch(entry.modified) * SECOND_NS
+        node.attributes.ctime_ns = node.attributes.atime_ns = None
         if node.written_here:
             node.written_here = False
             merged.forgotten.append(node.path)
@@ -238,8 +251,16 @@ class Tree:
             return
         self.detach(node, asked - 1)
         merged.vanished.append(node)
-        if node.written_here:
-            merged.forgotten.append(node.path)
+
+
+def _below(directory: Directory) -> Iterator[Node]:
+    """Every node below a directory, each after the one that holds it."""
+    waiting = [directory]
+    while waiting:
+        for child in waiting.pop().children.values():
+            yield child
+            if isinstance(child, Directory):
+                waiting.append(child)
 
 
 def _holds_changes(directory: Directory) -> bool:

@@ -22,7 +22,7 @@ from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog, is_final
 from f7tfs.vfs.content import Content
-from f7tfs.vfs.journal import SetTime
+from f7tfs.vfs.journal import SetTime, times_of
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import File, Sent, Standing
@@ -275,7 +275,7 @@ class Uploads:
         node.touched = trio.current_time()
         self._looks.outdate(path)
         where = node.path if in_place else path
-        await self._finish(change, SetTime(where, content.size, None, node.attributes.mtime_ns))
+        await self._finish(change, replace(times_of(node, where), size=content.size, modified=None))
         if current and not in_place:
             self._settle_conflict(node)
         self._cache.idle(node)

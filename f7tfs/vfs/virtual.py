@@ -12,6 +12,9 @@ from f7tfs.vfs.handles import Handle
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.nodes import Inode
 
+NOWHERE = 0
+"""No directory has this number: what is numbered below it meets nothing of the cluster's."""
+
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class VirtualNode(Inode):
@@ -133,7 +136,7 @@ class VirtualNodes:
         """The node at a path, made by `make(number)` the first time."""
         node = self._nodes.get(path)
         if node is None:
-            node = self._nodes[path] = make(self._inodes.number_for(path))
+            node = self._nodes[path] = make(self._inodes.number_for(NOWHERE, path))
             self._inodes.add(node)
         return node
 

@@ -121,10 +121,17 @@ def test_a_directory_that_is_too_large_for_the_api_says_so_and_is_used_by_name(
         (large / f"file{index:04}").write_text(f"{index}")
     mount.mount()
     assert failure(lambda: os.listdir(mount.path / "large")) == errno.EFBIG
+    mount.sandbox.reset_calls()
+    assert failure(lambda: os.listdir(mount.path / "large")) == errno.EFBIG
+    assert mount.calls() == 0, "what is known is asked again"
     assert (mount.path / "large/file1234").read_text() == "1234"
     assert failure((mount.path / "large/absent").stat) == errno.ENOENT
     (mount.path / "large/new").write_text("new")
     assert (large / "new").read_text() == "new"
+    mount.sh("cd large; echo more >> file0005; mv file0006 renamed; chmod 600 file0008")
+    assert (large / "file0005").read_text() == "5more\n"
+    assert (large / "renamed").read_text() == "6"
+    assert (large / "file0008").stat().st_mode & 0o777 == 0o600
     (mount.path / "large/file0007").unlink()
     assert not (large / "file0007").exists()
     assert mount.umount().returncode == 0

@@ -62,6 +62,29 @@ def test_a_rename_that_is_refused_leaves_both_files(new_mount: Callable[..., Mou
     assert mount.umount().returncode == 0
 
 
+RENAMES = "POST .*/transfer/mv|PUT .*/utilities/rename"
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_what_gives_way_to_a_rename_that_is_refused_comes_back(new_mount: Callable[..., Mount], api: str) -> None:
+    """Before something is renamed over an empty directory or a link, that has to be removed: the API cannot do it."""
+    mount = new_mount(api, settings={"job_start_seconds": 0.0})
+    mount.mount()
+    mount.sh("mkdir d onto; touch d/x; chmod 750 onto; ln -s nowhere link; ln -s other another; ls -lR > /dev/null")
+    mount.sandbox.faults({"match": RENAMES, "status": 403, "count": None})
+    for old, new in (("d", "onto"), ("another", "link")):
+        with pytest.raises(OSError, match="Permission denied"):
+            os.rename(mount.path / old, mount.path / new)
+    mount.sandbox.clear_faults()
+    for top in (mount.path, mount.remote):
+        assert sorted(os.listdir(top / "d")) == ["x"]
+        assert (os.listdir(top / "onto"), (top / "onto").stat().st_mode & 0o777) == ([], 0o750)
+        assert (os.readlink(top / "link"), os.readlink(top / "another")) == ("nowhere", "other")
+    os.rename(mount.path / "d", mount.path / "onto")
+    assert sorted(os.listdir(mount.remote / "onto")) == ["x"]
+    assert mount.umount().returncode == 0
+
+
 def test_a_directory_is_renamed_while_files_in_it_are_on_their_way(new_mount: Callable[..., Mount]) -> None:
     mount = new_mount("v2", "--write-mode", "async")
     mount.mount()

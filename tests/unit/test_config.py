@@ -174,6 +174,7 @@ def test_an_api_version_that_is_none_is_refused(text: str) -> None:
         ("ro,rw", Settings(read_only=False)),
         (" ro , allow_other ", Settings(read_only=True, allow_other=True)),
         ("uid=1000,gid=100,umask=022", Settings(uid=1000, gid=100, umask=0o22)),
+        ("cache_size=20G,cache_reserve=1000", Settings(cache_size=20 * 2**30, cache_reserve=1000)),
         ("debug,attribute_timeout=0.5,deadline=10", Settings(debug=True, attribute_timeout=0.5, deadline=10.0)),
         ("write_mode=async,zone=Europe/Zurich", Settings(write_mode="async", zone="Europe/Zurich")),
     ],
@@ -187,6 +188,7 @@ def test_options_as_mount_takes_them(text: str, wanted: Settings) -> None:
     [
         *("nosuch", "nosuch=1", "client_secret=x", "ro=yes", "zone", "zone=", "write_mode=never"),
         *("uid", "uid=me", "uid=-1", "umask=999", "umask=1777"),
+        *("cache_size=1.5G", "cache_reserve=much", "cache_size=-1"),
         *("attribute_timeout=soon", "attribute_timeout=nan", "deadline=-1"),
     ],
 )

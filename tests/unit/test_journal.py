@@ -80,12 +80,12 @@ def test_a_finished_change_is_gone_and_its_time_kept(tmp_path: Path) -> None:
         await journal.add(change)
         await journal.finish(change, SetTime(path, 3, None, 77))
         assert journal.load() == []
-        assert await journal.times_in("/home/user/d") == {"f": SetTime("/home/user/d/f", 3, None, 77)}
-        assert await journal.times_in("/home/user") == {}
+        assert (await journal.kept_in("/home/user/d")).times == {"f": SetTime("/home/user/d/f", 3, None, 77)}
+        assert (await journal.kept_in("/home/user")).times == {}
         await journal.adopt_times([SetTime(path, 3, "raw", 77)])
-        assert (await journal.times_in("/home/user/d"))["f"].modified == "raw"
+        assert (await journal.kept_in("/home/user/d")).times["f"].modified == "raw"
         await journal.forget_times([path])
-        assert await journal.times_in("/home/user/d") == {}
+        assert (await journal.kept_in("/home/user/d")).times == {}
 
     in_journal(tmp_path / "j", work)
 
@@ -101,8 +101,8 @@ def test_times_and_changes_follow_the_rename_of_a_directory_in_one_transaction(t
         await journal.renamed("/home/user/d", "/home/user/e", [(1, change)], rename)
         assert [(row.row, row.kind) for row in journal.load()] == [(2, "rename"), (3, "content")]
         assert journal.load()[1].path == "/home/user/e/f"
-        assert set(await journal.times_in("/home/user/e")) == {"f", "g"}
-        assert set(await journal.times_in("/home/user/dd")) == {"h"}
+        assert set((await journal.kept_in("/home/user/e")).times) == {"f", "g"}
+        assert set((await journal.kept_in("/home/user/dd")).times) == {"h"}
 
     in_journal(tmp_path / "j", work)
 
@@ -137,6 +137,42 @@ def test_a_journal_of_the_first_form_is_brought_to_the_present_one(tmp_path: Pat
         assert journal.fact("zone") == "UTC"
 
     in_journal(tmp_path / "j", work)
+    in_journal(tmp_path / "j", work)
+
+
+SECOND_FORM = """
+CREATE TABLE times (path TEXT PRIMARY KEY, size INTEGER, modified TEXT, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO times VALUES ('/home/user/f', 3, 'raw', 55);
+PRAGMA user_version=2;
+"""
+
+
+def test_times_of_a_journal_of_the_second_form_are_kept(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "j")) as old:
+        old.executescript(SECOND_FORM)
+
+    async def work(journal: Journal) -> None:
+        assert (await journal.kept_in("/home/user")).times == {"f": SetTime("/home/user/f", 3, "raw", 55)}
+        await journal.set_time(SetTime("/home/user/g", 3, "raw", 55, 66, 77))
+
+    async def later(journal: Journal) -> None:
+        assert (await journal.kept_in("/home/user")).times["g"] == SetTime("/home/user/g", 3, "raw", 55, 66, 77)
+
+    in_journal(tmp_path / "j", work)
+    in_journal(tmp_path / "j", later)
+
+
+def test_numbers_follow_renames_and_go_with_what_is_gone(tmp_path: Path) -> None:
+    async def work(journal: Journal) -> None:
+        await journal.keep_numbers([("/home/d", 5), ("/home/d/f", 6), ("/home/e/old", 7), ("/home/dd", 8)])
+        await journal.renamed("/home/d", "/home/e", [], None, number=5)
+        assert journal.numbers() == {"/home/e": 5, "/home/e/f": 6, "/home/dd": 8}
+        assert (await journal.kept_in("/home")).numbers == {"e": 5, "dd": 8}
+        await journal.renamed("/home/e", "/home/d", [], None)
+        assert journal.numbers() == {"/home/d/f": 6, "/home/dd": 8}, "it follows from the name again"
+        await journal.forget_places(["/home/d"])
+        assert journal.numbers() == {"/home/dd": 8}
+
     in_journal(tmp_path / "j", work)
 
 
