@@ -102,7 +102,10 @@ class Bench:
         return row
 
     def run(self, *command: str, ok: tuple[int, ...] = (0,)) -> None:
-        done = subprocess.run(command, cwd=self.mnt, check=False, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+        # A process group of its own, as a shell at a prompt makes it.
+        done = subprocess.run(
+            command, cwd=self.mnt, check=False, stdout=subprocess.DEVNULL, timeout=PATIENCE, start_new_session=True
+        )
         assert done.returncode in ok, command
 
     # -- the tasks -------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from f7tfs.cli.service import service
 from f7tfs.cli.status import status
 from f7tfs.cli.sync import sync
 from f7tfs.cli.top import top
+from f7tfs.cli.trace import trace
 from f7tfs.cli.transfers import transfers
 from f7tfs.cli.umount import umount
 from f7tfs.errors import UserError
@@ -37,6 +38,8 @@ app = typer.Typer(
 )
 for command in (login, mount, mounts, umount, status, log, top, doctor, sync, refresh, prefetch, transfers, sandbox):
     app.command()(command)
+# What comes after the command's name is its own, options too.
+app.command(context_settings={"allow_interspersed_args": False})(trace)
 app.add_typer(profiles, name="profiles")
 app.add_typer(service, name="service")
 app.add_typer(jobs, name="jobs")

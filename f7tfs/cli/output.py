@@ -68,7 +68,8 @@ def show_json(value: object) -> None:
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
     """A result of several lines; `empty` is told where there are none. Numbers stand to the right."""
     if not rows:
-        tell(empty)
+        if empty:
+            tell(empty)
     elif console().is_terminal:
         console().print(table(columns, rows))
     else:

@@ -11,6 +11,7 @@ import typer
 from f7tfs.cli.arguments import Json
 from f7tfs.cli.output import count, moment, show, show_json, show_record, show_table, size, tell
 from f7tfs.cli.places import control_of
+from f7tfs.cli.trace import cache_rows
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mounts
@@ -24,7 +25,9 @@ def status(
     mountpoint: Annotated[
         Path | None, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="All of yours if not given.")
     ] = None,
-    calls: Annotated[bool, typer.Option("--calls", help="The requests sent to the API, by endpoint.")] = False,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="The requests sent to the API, by endpoint, and what the caches had.")
+    ] = False,
     metrics: Annotated[bool, typer.Option("--metrics", help="For Prometheus: its text format.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -43,6 +46,8 @@ def status(
             for route, number in sorted(answer.get("calls", {}).items(), key=lambda item: -item[1])
         ]
         show_table(("mount point", "endpoint", "calls"), rows, empty="no calls")
+        known = [(answer["mountpoint"], *row) for answer in answers for row in cache_rows(answer.get("caches", {}))]
+        show_table(("mount point", "cache", "hits", "misses"), known, empty="")
         return
     if as_json:
         show_json(answers if mountpoint is None else answers[0])

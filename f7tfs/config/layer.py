@@ -38,6 +38,7 @@ class Settings:
     default_permissions: bool | None = None
     debug: bool | None = None
     nobulk: bool | None = None
+    noburst: bool | None = None
     jobs_name: str | None = None
     list_jobs: bool | None = None
     nocancel: bool | None = None

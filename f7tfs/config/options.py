@@ -107,6 +107,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "default_permissions": ("default_permissions", _flag),
     "attribute_timeout": ("attribute_timeout", _seconds),
     "nobulk": ("nobulk", _flag),
+    "noburst": ("noburst", _flag),
     "deadline": ("deadline", _seconds),
     "drain_timeout": ("drain_timeout", _seconds),
     "write_mode": ("write_mode", _write_mode),

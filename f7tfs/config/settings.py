@@ -33,6 +33,8 @@ class MountOptions:
     job_environment: tuple[tuple[str, str], ...] = ()
     nobulk: bool = False
     """List and fetch one by one, even where a program walks."""
+    noburst: bool = False
+    """In mode `auto` each change waits for the cluster, however many a program makes."""
     attribute_timeout: float = 5.0
     deadline: float = 60.0
     drain_timeout: float = 3600.0

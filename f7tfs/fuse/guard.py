@@ -18,6 +18,7 @@ import trio
 from f7tfs.cluster.errors import ClusterError
 from f7tfs.fuse.errno import EVERYDAY, errno_of
 from f7tfs.fuse.watchdog import Watchdog
+from f7tfs.vfs.paces import asked_by
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +72,11 @@ def _guard(
     @functools.wraps(handler)
     async def wrapper(self: Self, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
+            process = _caller(self, args)
             with (
                 trio.CancelScope(deadline=trio.current_time() + seconds(self, args)) as scope,
-                self.watchdog.watching(scope, _caller(self, args), kept=kept) as request,
+                self.watchdog.watching(scope, process, kept=kept) as request,
+                asked_by(process),
             ):
                 return await handler(self, *args, **kwargs)
         except pyfuse3.FUSEError:

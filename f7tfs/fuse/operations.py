@@ -117,7 +117,9 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
-        return FileHandleT(await self._fs.opendir(self._fs.inode(inode)))
+        handle = await self._fs.opendir(self._fs.inode(inode))
+        self._openers[handle] = ctx.pid
+        return FileHandleT(handle)
 
     @guarded
     async def readdir(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
@@ -136,6 +138,7 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def releasedir(self, fh: FileHandleT) -> None:
+        self._openers.pop(fh, None)
         self._fs.releasedir(fh)
 
     @guarded_staging

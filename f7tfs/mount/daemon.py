@@ -151,6 +151,7 @@ def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
         state_directory=state,
         attribute_timeout=options.attribute_timeout,
         bulk=not options.nobulk,
+        bursts=not (options.noburst or options.nobulk),
         jobs_name=options.jobs_name,
         jobs_listed=options.list_jobs,
         jobs_cancel=not options.nocancel,

@@ -10,7 +10,7 @@ import trio
 
 from f7tfs.cluster.errors import PermissionDenied
 from f7tfs.cluster.port import Cluster
-from f7tfs.vfs.change import Change, ChangeKind, is_at_or_below
+from f7tfs.vfs.change import Change, ChangeKind, State, is_at_or_below
 from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.journal import times_of
 from f7tfs.vfs.nodes import File, Node
@@ -77,6 +77,7 @@ class AttributeChanges:
         if (user is None and group is None) or node.unlinked:
             await self.set_times(node)
             return
+        await self._settle(node)
         with owners_only():
             if not node.on_cluster:
                 raise PermissionDenied("the owner of a file that is not on the cluster yet cannot be changed")
@@ -84,6 +85,15 @@ class AttributeChanges:
         attributes.user, attributes.group = user or attributes.user, group or attributes.group
         node.touched = trio.current_time()
         await self.set_times(node)
+
+    async def _settle(self, node: Node) -> None:
+        """Wait until the cluster has what it could have: all but what is still being written, or failed."""
+        while waiting := [] if node.on_cluster else self._log.of(node):
+            if any(change.state is not State.READY or change.attempts for change in waiting):
+                return
+            news = self._log.news()
+            self._log.hurry(waiting)
+            await news.wait()
 
     async def set_times(self, node: Node, atime_ns: int | None = None, mtime_ns: int | None = None) -> None:
         """Kept here, since the API has no such call: shown while the cluster's version stands. None: as it is.

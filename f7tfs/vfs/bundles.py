@@ -17,6 +17,7 @@ from f7tfs.cluster.errors import ClusterError
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
+from f7tfs.vfs.counts import Cache
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.neighbours import Neighbours, is_missing
 from f7tfs.vfs.nodes import Directory, File, Version
@@ -129,6 +130,7 @@ class Bundles:
         if content.base != wanted.version:
             return
         content.fill(0, data)
+        self._metadata.counts.count(Cache.BULK, hit=True)
         self._cache.idle(file)
 
 

@@ -69,6 +69,8 @@ class Change:
     """Monotonic time of the end of the last attempt."""
     made: float = float("inf")
     """Monotonic time at which it was put into the journal."""
+    urgent: bool = False
+    """Somebody waits for it."""
     recovered: bool = False
     """Left by an earlier run: nobody knows whether it was tried."""
     sending: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 import trio
 
@@ -33,6 +33,8 @@ class ChangeLog:
         self.changes: dict[int, Change] = {}
         self._places = Places()
         self._news = trio.Event()
+        self.on_refused: Callable[[Change, ClusterError], None] = lambda _change, _error: None
+        """Told of what the cluster refused for good."""
 
     # -- news ------------------------------------------------------------------------------------
 
@@ -249,11 +251,11 @@ class ChangeLog:
         return min((when for when in waiting if when > now), default=float("inf"))
 
     def hurry(self, changes: Iterable[Change]) -> None:
-        """Do not wait for a temporary's rename any longer; the pause after a failure stays."""
+        """Do not wait for a temporary's rename any longer, nor for more; the pause after a failure stays."""
         now = trio.current_time()
-        hurried = [change for change in changes if change.attempts == 0 and change.not_before > now]
+        hurried = [change for change in changes if change.attempts == 0 and not change.urgent]
         for change in hurried:
-            change.not_before = now
+            change.urgent, change.not_before = True, min(change.not_before, now)
         if hurried:
             self.tell()
 
@@ -278,6 +280,7 @@ class ChangeLog:
             return
         change.state, change.error, change.tried = State.FAILED, error, trio.current_time()
         logger.error("%s could not be sent, and is kept here: %s", describe(change), error)
+        self.on_refused(change, error)
         await self.journal.update(change)
         self.tell()
 

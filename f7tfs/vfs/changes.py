@@ -8,6 +8,7 @@ from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.making import Making
 from f7tfs.vfs.metadata import Metadata
+from f7tfs.vfs.paces import Paces
 from f7tfs.vfs.presently import Presently
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.removing import Removing
@@ -31,11 +32,14 @@ class Changes:
         sender: Sender,
         renamer: Renamer,
         presently: Presently,
+        paces: Paces,
     ) -> None:
         removing = Removing(cluster, log, metadata, cache, reader, uploads, presently)
         making = Making(cluster, sender, log, metadata, presently)
         attributes = AttributeChanges(cluster, log, presently)
-        self.mkdir, self.symlink = making.mkdir, making.symlink
-        self.unlink, self.rmdir = removing.unlink, removing.rmdir
-        self.rename = Renaming(log, metadata, cache, uploads, removing, making, renamer, presently).rename
-        self.chmod, self.chown, self.set_times = attributes.chmod, attributes.chown, attributes.set_times
+        renaming = Renaming(log, metadata, cache, uploads, removing, making, renamer, presently)
+        each = paces.each
+        self.mkdir, self.symlink = each(making.mkdir), each(making.symlink)
+        self.unlink, self.rmdir = each(removing.unlink), each(removing.rmdir)
+        self.rename, self.chmod = each(renaming.rename), each(attributes.chmod)
+        self.chown, self.set_times = attributes.chown, attributes.set_times

@@ -17,6 +17,7 @@ from f7tfs.vfs.handles import Handle
 from f7tfs.vfs.holders import holds_open
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node, Standing
+from f7tfs.vfs.paces import Paces
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.uploads import Uploads
 
@@ -27,11 +28,14 @@ AGAIN_SECONDS = 1.0
 class Files:
     """Operations on regular files. `mountpoint` is where processes see the root; empty where nothing is mounted."""
 
-    def __init__(self, metadata: Metadata, cache: ContentCache, reader: Reader, uploads: Uploads) -> None:
+    def __init__(
+        self, metadata: Metadata, cache: ContentCache, reader: Reader, uploads: Uploads, paces: Paces
+    ) -> None:
         self._metadata = metadata
         self._cache = cache
         self._reader = reader
         self._uploads = uploads
+        self._paces = paces
         self.mountpoint = ""
 
     # -- opening ---------------------------------------------------------------------------------
@@ -136,7 +140,7 @@ class Files:
         if size == 0:
             content.base = None
         if not node.handles:
-            await self._uploads.close(node)
+            await self._close(node)
         return True
 
     async def _writable(self, node: File, more: int) -> Content:
@@ -175,9 +179,14 @@ class Files:
     async def flush(self, handle: Handle) -> None:
         """A descriptor was closed; the last one that its opener had sends the content."""
         node = _file(handle)
-        if node.change is None or node.change.state is State.FAILED or self._held_by_opener(handle, node):
+        if node.change is None or node.change.state is not State.OPEN or self._held_by_opener(handle, node):
+            # It failed, or waits already: who only reads it does not send it.
             return
-        await self._uploads.close(node)
+        await self._close(node)
+
+    async def _close(self, node: File) -> None:
+        with self._paces.change():
+            await self._uploads.close(node)
 
     def _held_by_opener(self, handle: Handle, node: File) -> bool:
         if handle.flags & os.O_ACCMODE == os.O_RDONLY or not self.mountpoint:
@@ -194,6 +203,7 @@ class Files:
         node = _file(handle)
         if not node.unlinked:
             await self._uploads.store(node)
+            self._paces.synced()
 
     async def release(self, handle: Handle) -> None:
         """The last descriptor is gone. What a late write made dirty follows in the background."""
@@ -204,7 +214,7 @@ class Files:
         self._cache.closed(node)
         if node.change is not None and node.change.state is State.OPEN and not node.handles:
             try:
-                await self._uploads.close(node)
+                await self._close(node)
             except Refused:
                 # Nobody can be told any more; the change stays, marked as failed.
                 return

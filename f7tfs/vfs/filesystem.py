@@ -30,6 +30,7 @@ from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Inode, Node, Symlink
 from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.paces import Paces
 from f7tfs.vfs.presently import Presently
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.reader import Reader
@@ -93,22 +94,25 @@ class Filesystem:
         )
         self.metadata.on_changed = self._cache.drop
         walker = Walker(cluster, self.metadata, enabled=options.bulk)
+        self.metadata.on_lookup = walker.look
         bundles = Bundles(cluster, self._cache, self.metadata, nursery, options.state_directory, enabled=options.bulk)
         self.transfers = Transfers()
-        self._reader = Reader(cluster, self._cache, self.transfers, bundles, nursery, options)
+        self._reader = Reader(cluster, self._cache, self.transfers, bundles, nursery, options, self.metadata.counts)
         self._sender = sender = Sender(cluster, options.state_directory, self.transfers)
         looks = Looks(cluster, options.attribute_timeout)
         self._rows = journal.load()
+        self.paces = paces = Paces(enabled=options.bursts and options.write_mode == "auto")
         log = ChangeLog(journal, self._reachability, max((row.row for row in self._rows), default=0))
-        uploads = Uploads(log, sender, self.metadata, self._cache, self._reachability, looks, options)
+        uploads = Uploads(log, sender, self.metadata, self._cache, self._reachability, looks, paces, options)
         renamer = Renamer(cluster, sender, self._reader, self._cache)
         replay = Replay(log, cluster, sender, renamer, self.metadata, looks, self._reachability)
         shipping = Shipping(log, cluster, sender, self.metadata, uploads, looks, options)
         self.reintegration = Reintegration(log, uploads, replay, shipping, self._reachability)
-        self.files = Files(self.metadata, self._cache, self._reader, uploads)
-        presently = Presently(log, sender, self._reachability, looks, options)
+        log.on_refused = lambda change, error: paces.refused(change.path, error)
+        self.files = Files(self.metadata, self._cache, self._reader, uploads, paces)
+        presently = Presently(log, sender, self._reachability, looks, paces, options)
         self._changes = Changes(
-            cluster, log, self.metadata, self._cache, self._reader, uploads, sender, renamer, presently
+            cluster, log, self.metadata, self._cache, self._reader, uploads, sender, renamer, presently, paces
         )
         self.upkeep = Upkeep(
             cluster,
@@ -225,6 +229,7 @@ class Filesystem:
         if isinstance(directory, Directory) and not directory.unlinked:
             changes = self.reintegration.log.meeting([directory.path])
             await self.reintegration.settle([change for change in changes if change.names_in(directory.path)])
+        self.paces.synced()
 
     # -- files -----------------------------------------------------------------------------------
 

@@ -58,6 +58,14 @@ class Looks:
         """A listing that was asked for at `asked` (monotonic)."""
         self._looks[directory] = _Look(asked, {entry.name: entry for entry in entries})
 
+    def listing(self, directory: str) -> tuple[float, list[Entry]] | None:
+        """When the last listing was asked for, and what it showed; None where there is none, or nothing was above it
+        changed since."""
+        look = self._looks.get(directory)
+        if look is None or not self._tells(look, directory, trio.current_time() - self._seconds):
+            return None
+        return look.asked, list(look.entries.values())
+
     def knows(self, path: str, since: float) -> bool:
         """Whether `at` needs no call."""
         look = self._looks.get(path.rpartition("/")[0] or "/")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import cachetools
 import trio
@@ -16,6 +16,7 @@ import trio
 from f7tfs.cluster.errors import ClusterError, NotFound, PermissionDenied, TooLarge, Unavailable
 from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.counts import Cache, CacheCounts
 from f7tfs.vfs.inodes import InodeTable, derived
 from f7tfs.vfs.journal import Journal, Kept
 from f7tfs.vfs.names import at_its_place
@@ -23,6 +24,7 @@ from f7tfs.vfs.nodes import Attributes, Directory, File, Node
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.roots import made_up_entries
 from f7tfs.vfs.singleflight import SingleFlight
+from f7tfs.vfs.subtrees import by_directory
 from f7tfs.vfs.tree import SECOND_NS, Tree, make_root
 from f7tfs.vfs.zones import LIKELY, Zone, epoch, infer_zone, local_zone_name, named_zone, zone_name
 
@@ -69,6 +71,9 @@ class Metadata:
         self._zone: Zone | None = named_zone(zone or journal.fact(ZONE_FACT) or "")
         self._flights: SingleFlight[int, None] = SingleFlight()
         self._max_entries = max_entries
+        self.counts = CacheCounts()
+        self.on_lookup: Callable[[Directory], Awaitable[None]] = self.refresh
+        """Lists a directory, perhaps with others, for who looks for a name in it."""
         self.on_changed: Callable[[File], None] = lambda _file: None
         """Told of files whose content is another one on the cluster now."""
 
@@ -159,13 +164,25 @@ class Metadata:
         """The node of that name. Raises NotFound."""
         child = parent.children.get(name)
         if child is not None and self._known(child, parent):
+            self.counts.count(Cache.METADATA, hit=True)
             return child
         if child is None and (self.fresh(parent) or name in parent.flux):
+            self.counts.count(Cache.NEGATIVE, hit=True)
             raise NotFound(f"{parent.path}/{name}")
+        try:
+            found = await self._look(parent, name)
+        except NotFound:
+            self.counts.count(Cache.NEGATIVE, hit=False)
+            raise
+        self.counts.count(Cache.METADATA, hit=False)
+        return found
+
+    async def _look(self, parent: Directory, name: str) -> Node:
+        """On the cluster. Raises NotFound."""
         if trio.current_time() < parent.unlistable_until:
             return await self._lookup_alone(parent, name)
         try:
-            await self.refresh(parent)
+            await self.on_lookup(parent)
         except (TooLarge, PermissionDenied):
             return await self._lookup_alone(parent, name)
         if (child := parent.children.get(name)) is None:
@@ -202,6 +219,7 @@ class Metadata:
     async def revalidate(self, node: Node) -> None:
         """Make sure that the attributes of a node are not older than the time-out. Raises NotFound if it is gone."""
         if node.unlinked or node.parent is None or self._known(node, node.parent):
+            self.counts.count(Cache.METADATA, hit=True)
             return
         if await self.lookup(node.parent, node.name) is not node:
             raise NotFound(f"{node.path} was replaced on the cluster")
@@ -249,6 +267,27 @@ class Metadata:
         except ClusterError as error:
             logger.info("the cluster's time zone could not be learned yet: %s", error)
         return entries
+
+    async def merge_tree(self, subtree: Directory, entries: Sequence[Entry], asked: float) -> None:
+        """Take a listing of all that is in and below a directory, parents first."""
+        below = by_directory(entries)
+        waiting = [(subtree, "")]
+        while waiting:
+            directory, name = waiting.pop()
+            await self.merge(directory, below.get(name, []), asked)
+            self.counts.count(Cache.WALKS, hit=True)
+            waiting += [
+                (child, f"{name}/{child.name}".lstrip("/"))
+                for child in directory.children.values()
+                if isinstance(child, Directory) and child.seen >= asked and self.listable(child)
+            ]
+            await trio.lowlevel.checkpoint()
+
+    def listable(self, subtree: Directory) -> bool:
+        """Whether it may be listed with all below it: not while a rename of it, or of what holds it, waits."""
+        if subtree.unlinked or not subtree.on_cluster or subtree.remote_path != subtree.path:
+            return False
+        return not (self.is_file_system(subtree) or self.made_up(subtree))
 
     async def merge(self, directory: Directory, entries: Sequence[Entry], asked: float) -> None:
         """Take a listing of a directory that was asked for at `asked` as what it holds now."""

@@ -47,5 +47,7 @@ class VfsOptions:
     """So much of the local disk is left free; writing into it is ENOSPC."""
     bulk: bool = True
     """Whether whole subtrees are listed, and small files that lie together fetched together, where programs walk."""
+    bursts: bool = True
+    """Whether in mode `auto` the changes of a program that makes many go into the journal."""
     listed_entries: int = 500_000
     """How many directory entries the metadata cache holds."""

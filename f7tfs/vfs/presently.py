@@ -2,6 +2,7 @@
 
 `sync` makes all of them at once, `async` none. `auto` makes those that nothing in the journal stands in the way of,
 while the cluster answers; where it does not, or the answer is lost, the change is journaled and its caller goes on.
+So it is in a burst.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from f7tfs.vfs.changelog import ChangeLog, is_final
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.nodes import Node
 from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.paces import Paces
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.uploads import CLOSE_SHARE
@@ -37,18 +39,26 @@ class Presently:
     """Makes changes at once, where that is to be."""
 
     def __init__(
-        self, log: ChangeLog, sender: Sender, reachability: Reachability, looks: Looks, options: VfsOptions
+        self,
+        log: ChangeLog,
+        sender: Sender,
+        reachability: Reachability,
+        looks: Looks,
+        paces: Paces,
+        options: VfsOptions,
     ) -> None:
         self._log = log
         self._sender = sender
+        self._paces = paces
         self._reachability = reachability
         self._looks = looks
         self._options = options
 
-    @property
-    def expected(self) -> bool:
+    def expected(self, path: str) -> bool:
         """Whether there will be an attempt at all."""
         if self._options.write_mode == "auto":
+            if self._paces.going_on(path):
+                return False
             # While the cluster is away, one change now and then finds out whether it is back.
             return self._reachability.since is None or not self._reachability.paused
         return self._options.write_mode == "sync"
@@ -72,9 +82,9 @@ class Presently:
         `ignored`: changes in the journal that do not stand in the way; `held`: files whose locks the caller holds.
         Raises what is final, and in `sync` mode everything that keeps the change from being made.
         """
-        if not self.expected:
-            return Attempt.NONE
         paths = tuple(paths)
+        if not self.expected(paths[0]):
+            return Attempt.NONE
         attempt = Attempt.NONE
         try:
             with trio.fail_after(self._options.deadline * CLOSE_SHARE):

@@ -11,6 +11,7 @@ from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.bundles import Bundles
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
+from f7tfs.vfs.counts import Cache, CacheCounts
 from f7tfs.vfs.handles import Handle
 from f7tfs.vfs.names import at_its_place
 from f7tfs.vfs.nodes import File
@@ -35,10 +36,12 @@ class Reader:
         bundles: Bundles,
         nursery: trio.Nursery,
         options: VfsOptions,
+        counts: CacheCounts,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._bundles = bundles
+        self._counts = counts
         self._whole: SingleFlight[int, None] = SingleFlight()
         self._ranges = Ranges(
             cluster,
@@ -65,9 +68,12 @@ class Reader:
     async def ensure(self, handle: Handle, node: File, content: Content, start: int, stop: int) -> None:
         """Make bytes [start, stop) present for who has `handle`, as far as the file has them."""
         if content.complete:
+            self._counts.count(Cache.CONTENT, hit=True)
             return
         ahead = handle.sequence.ahead(start, stop)
-        if content.present.covers(start, min(stop, content.size)):
+        known = content.present.covers(start, min(stop, content.size))
+        self._counts.count(Cache.CONTENT, hit=known)
+        if known:
             self._ranges.read_ahead(node, content, stop, ahead)
             return
         await self._ensure(node, content, start, stop, ahead)
@@ -92,6 +98,7 @@ class Reader:
         if content.complete:
             return
         data = await at_its_place(node, self._cluster.read_direct)
+        self._counts.count(Cache.BULK, hit=False)
         if len(data) != content.size and not content.dirty:
             # Newer than the listing; the next listing will show another version and drop it.
             content.resize(len(data))

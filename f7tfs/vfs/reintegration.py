@@ -21,7 +21,6 @@ from f7tfs.vfs.uploads import Uploads
 logger = logging.getLogger(__name__)
 
 CONCURRENT = 4
-MANY = 100
 BREATH_SECONDS = 0.05
 
 MANY = 100

@@ -53,7 +53,7 @@ class Removing:
             await self.journal(node)
 
     async def _unlink_now(self, node: Node) -> Attempt:
-        if not self._presently.expected or not self._log.may_be_there(node):
+        if not self._presently.expected(node.path) or not self._log.may_be_there(node):
             return Attempt.NONE
         async with locked(node):
             if in_doubt(node):

@@ -124,7 +124,7 @@ class Renaming:
 
     async def _rename_now(self, node: Node, parent: Directory, name: str, target: File | None) -> Attempt:
         """MADE: on the cluster, and here."""
-        if not self._presently.expected:
+        if not self._presently.expected(node.path):
             return Attempt.NONE
         async with locked(node, target):
             if in_doubt(node) or (target is not None and in_doubt(target)):

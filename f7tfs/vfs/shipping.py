@@ -13,7 +13,7 @@ from f7tfs.cluster.errors import ClusterError, NotFound, Unavailable
 from f7tfs.cluster.model import Entry, Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.archive import Member, write_archive
-from f7tfs.vfs.batches import Batch, candidates, plan
+from f7tfs.vfs.batches import MOST, OVERHEAD, Batch, candidates, plan
 from f7tfs.vfs.change import Change, ChangeKind
 from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.looks import Looks
@@ -32,11 +32,12 @@ LARGEST_SHARE = 4
 """A file of more than this part of the direct limit goes by itself."""
 PAUSE_SECONDS = 0.5
 """What was made waits so long for the next."""
-LONGEST_PAUSE = 2.0
+LONGEST_PAUSE = 5.0
+"""No longer, though more comes."""
 FRESH_SECONDS = 2.0
 """A listing that is older says nothing of what an archive would replace."""
-MOST_LOOKS = 3
-"""So many directories are listed one by one before an archive; more come in one call."""
+MOST_LOOKS = 1
+"""So many directories are listed by themselves before an archive; more come in one call."""
 
 
 class Shipping:
@@ -59,17 +60,21 @@ class Shipping:
         self._uploads = uploads
         self._looks = looks
         self._directory = options.state_directory
-        # In the other modes somebody waits for each of these changes.
-        self._enabled = options.bulk and options.write_mode == "async"
+        # In mode `sync` somebody waits for each of these changes.
+        self._enabled = options.bulk and options.write_mode != "sync"
         self.travelling = False
 
     def gathering(self, gathered: list[Change]) -> float:
         """Until when (monotonic) what may travel waits for more: a program makes one new thing after the other."""
         now = trio.current_time()
         made = [change.made for change in gathered if change.made <= now]
-        if not made:
+        if not made or self._is_full(gathered) or any(change.urgent for change in gathered):
             return now
         return min(max(made) + PAUSE_SECONDS, min(made) + LONGEST_PAUSE)
+
+    def _is_full(self, gathered: list[Change]) -> bool:
+        size = sum(change.size + OVERHEAD for change in gathered)
+        return len(gathered) >= MOST or size >= self._cluster.limits.direct_write
 
     def gathers(self) -> list[Change]:
         """What may travel in an archive now."""
@@ -163,7 +168,7 @@ class Shipping:
 
     async def _ship(self, batch: Batch) -> None:
         sent = await self._note_sent(batch)
-        asked = trio.current_time()
+        began = trio.current_time()
         refused: ClusterError | None = None
         try:
             await self._extract(batch)
@@ -171,10 +176,15 @@ class Shipping:
             # It may have been done, or in part: the listing decides.
             logger.info("an archive for %s failed: %s", batch.base, error)
             refused = error
+        looked = trio.current_time()
         found = await self._found(batch)
+        # No await: nothing has been done there since.
+        seen = self._seen(batch)
         for change in batch.changes:
-            await self._settle(change, found.get(change.path), sent.get(change.row), refused)
-        logger.debug("an archive of %d took %.1f s", len(batch.changes), trio.current_time() - asked)
+            await self._settle(change, found.get(change.path), sent.get(change.row), refused, looked)
+        for directory, asked, entries in seen:
+            await self._believe(directory, asked, entries)
+        logger.debug("an archive of %d took %.1f s", len(batch.changes), trio.current_time() - began)
 
     async def _note_sent(self, batch: Batch) -> dict[int, Sent]:
         """Put down what is sent before it is: a later look must tell it from another's doing."""
@@ -226,17 +236,34 @@ class Shipping:
             self._looks.take(_join(path, directory), below.get(directory, []), asked)
         return {_join(path, entry.name): entry for entry in entries}
 
+    def _seen(self, batch: Batch) -> list[tuple[Directory, float, list[Entry]]]:
+        """The directories that something was made in, when they were looked at just now, and what was seen."""
+        made = [change.node for change in batch.changes if isinstance(change.node, Directory)]
+        listings = ((place, self._looks.listing(place.path)) for place in (*batch.parents.values(), *made))
+        return [(place, *listing) for place, listing in listings if listing is not None]
+
+    async def _believe(self, directory: Directory, asked: float, entries: list[Entry]) -> None:
+        """What was seen of it is a listing: nobody needs to look again."""
+        there = not directory.unlinked and directory.on_cluster and directory.remote_path == directory.path
+        if there and directory.listed < asked:
+            await self._metadata.merge(directory, entries, asked)
+
     async def _settle(
-        self, change: Change, entry: Entry | None, sent: Sent | None, refused: ClusterError | None
+        self, change: Change, entry: Entry | None, sent: Sent | None, refused: ClusterError | None, looked: float
     ) -> None:
-        """It is there as it was sent, or waits to be sent by itself, which finds out why."""
+        """It is there as it was sent, or waits to be sent by itself, which finds out why.
+
+        `looked`: the listing with that entry was not asked for before.
+        """
         try:
             if entry is None or not self._arrived(change, entry):
                 self._alone(change, refused)
             elif isinstance(change.node, File) and sent is not None:
-                await self._settle_mode(change, entry)
+                chmod = await self._settle_mode(change, entry)
+                # No await from here on: the listing shows it as we left it, if nobody touched it since.
+                seen = looked if not chmod and change.node.touched < looked else None
                 change.node.standing = Standing(sent=(sent,))
-                await self._uploads.finished(change, change.path)
+                await self._uploads.finished(change, change.path, seen)
             else:
                 await self._finish(change, entry)
         except ClusterError as error:
@@ -260,12 +287,14 @@ class Shipping:
             node.listed = float("-inf")
         await self._log.finish(change)
 
-    async def _settle_mode(self, change: Change, entry: Entry) -> None:
-        """Nothing is awaited between the last look at the mode that is asked for and the return."""
+    async def _settle_mode(self, change: Change, entry: Entry) -> bool:
+        """Whether a call was needed. Nothing is awaited between the last look at the mode that is asked for and this
+        return."""
         attributes, mode = change.node.attributes, entry.mode
         while mode != attributes.mode:
             mode = attributes.mode
             await self._sender.chmod(change.path, mode)
+        return mode != entry.mode
 
     def _alone(self, change: Change, refused: ClusterError | None) -> None:
         """It goes by itself next, at once where the archive as a whole says nothing of it, and finds out why."""

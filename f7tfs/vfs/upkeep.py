@@ -122,5 +122,6 @@ class Upkeep:
             "inodes": len(self._inodes),
             "cache_bytes": self._cache.store.used,
             "calls": dict(self._cluster.calls),
+            "caches": self._metadata.counts.report(),
             "transfers": self._transfers.report(),
         }

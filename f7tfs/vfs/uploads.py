@@ -27,6 +27,7 @@ from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import File, Sent, Standing
 from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.paces import Paces
 from f7tfs.vfs.placing import Placing
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender, digest_of
@@ -50,6 +51,7 @@ class Uploads:
         cache: ContentCache,
         reachability: Reachability,
         looks: Looks,
+        paces: Paces,
         options: VfsOptions,
     ) -> None:
         self._log = log
@@ -58,6 +60,7 @@ class Uploads:
         self._cache = cache
         self._reachability = reachability
         self._looks = looks
+        self._paces = paces
         self._options = options
         self._placing = Placing(metadata, looks, options)
 
@@ -98,6 +101,8 @@ class Uploads:
             await self.make_ready(change)
             if foreground:
                 await self._send_or_keep(change)
+            elif self._options.write_mode == "auto":
+                self._tell_refusal(change)
         finally:
             change.sending = change.sending and not foreground
             self._log.tell()
@@ -109,21 +114,39 @@ class Uploads:
             delay = self._options.temporary_seconds if is_temporary(change.node.name) else 0.0
             change.not_before = trio.current_time() + delay
             await self._log.journal.update(change)
+        elif not change.attempts and not is_temporary(change.node.name):
+            # It was renamed.
+            change.not_before = min(change.not_before, trio.current_time())
         self._log.tell()
 
     def goes_at_once(self, change: Change, name: str) -> bool:
         """Whether who closes it under that name waits for the cluster."""
         if self._options.write_mode == "sync":
             return True
-        return self.wants_to_go(change, name) and self._log.may_go(change)
+        return self.wants_to_go(change, name) and self._goes_soon(change)
+
+    def _goes_soon(self, change: Change) -> bool:
+        """Whether nothing is in its way, but for directories of a burst that are about to be made."""
+        if self._log.claimed(change.paths):
+            return False
+        ahead = (other for other in self._log.meeting(change.paths) if other.row < change.row and other.blocks)
+        return all(
+            other.kind is ChangeKind.MKDIR and other.state is State.READY and not other.attempts for other in ahead
+        )
 
     def wants_to_go(self, change: Change, name: str) -> bool:
         """The same, where nothing in the journal is in the way."""
         if self._options.write_mode != "auto" or change.content is None:
             return self._options.write_mode == "sync"
-        if self._reachability.since is not None:
+        if self._reachability.since is not None or self._paces.going_on(change.path):
             return False
         return self._sender.route(change.content).quick and not is_temporary(name)
+
+    def _tell_refusal(self, change: Change) -> None:
+        """Raise what keeps a change from ever being sent."""
+        blocker = self._log.in_the_way(change)
+        if blocker is not None and blocker.state is State.FAILED and blocker.error is not None:
+            raise blocker.error
 
     async def _send_or_keep(self, change: Change) -> None:
         """Send now; a refusal is the caller's, and anything that may pass leaves the change to the background."""
@@ -258,8 +281,11 @@ class Uploads:
 
     # -- afterwards ------------------------------------------------------------------------------
 
-    async def finished(self, change: Change, path: str) -> None:
-        """The cluster has the content of a change, at `path`."""
+    async def finished(self, change: Change, path: str, seen: float | None = None) -> None:
+        """The cluster has the content of a change, at `path`.
+
+        `seen`: listings asked for after this moment (monotonic) show it; None: those that are asked for from now on.
+        """
         node, content = _file(change), _content(change)
         # No await before the node says so: a chmod in between would be lost.
         current, in_place = node.content is content, path == change.path
@@ -272,7 +298,7 @@ class Uploads:
         if node.parent is not None:
             # Its time changed there through us: the next look is adopted.
             node.parent.version = None
-        node.touched = trio.current_time()
+        node.touched = trio.current_time() if seen is None else seen
         self._looks.outdate(path)
         where = node.path if in_place else path
         await self._finish(change, replace(times_of(node, where), size=content.size, modified=None))

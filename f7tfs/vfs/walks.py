@@ -21,6 +21,8 @@ MOST_SECONDS = 2.0
 """A subtree whose listing took longer is not followed by a larger one: the server stops at some five seconds."""
 MOST_ENTRIES = 100_000
 """As many are expected at most of one call."""
+LOOKED_INTO = 3
+"""Who only looks for names (`rsync` and `git` do) may do so in as many directories without going on."""
 REMEMBERED = 4096
 
 
@@ -31,7 +33,9 @@ class _Below:
     last: float
     """When somebody last listed anything below it."""
     children: int = 0
-    """Children listed, alone or whole."""
+    """Children listed, alone or whole, for who read them."""
+    looked_into: int = 0
+    """The same, for who looked for a name in them."""
     largest: int = 0
     """Entries of the largest child that was listed whole; 0: none was."""
     slow: bool = False
@@ -44,11 +48,19 @@ class Walks:
         self._below: LRUCache[int, _Below] = LRUCache(REMEMBERED)
         self._barred: dict[int, float] = {}
 
-    def plan(self, directory: Directory, now: float) -> list[Directory]:
-        """Which subtrees to list for somebody who lists `directory`, the widest first; none: list it alone."""
+    def plan(self, directory: Directory, now: float, *, looking: bool = False) -> list[Directory]:
+        """Which subtrees to list for somebody who lists `directory`, the widest first; none: list it alone.
+
+        `looking`: only for a name in it.
+        """
         parent = directory.parent
         below = self._recent(parent, now)
-        if parent is None or below is None or not below.children:
+        if parent is None or below is None:
+            return []
+        if looking and (below.slow or below.children + below.looked_into < LOOKED_INTO):
+            # Who only looks may not need any of it, and does not wait long twice.
+            return []
+        if not looking and not below.children:
             return []
         wanted = [directory]
         if below.largest and not below.slow and below.largest * _directories(parent) <= MOST_ENTRIES:
@@ -66,7 +78,9 @@ class Walks:
             if below is not None:
                 below.last = now
 
-    def listed(self, directory: Directory, now: float, *, entries: int = 0, seconds: float = 0.0) -> None:
+    def listed(
+        self, directory: Directory, now: float, *, entries: int = 0, seconds: float = 0.0, looking: bool = False
+    ) -> None:
         """A call has listed `directory`, alone, or whole with so many entries in so many seconds."""
         parent = directory.parent
         if parent is None:
@@ -75,9 +89,17 @@ class Walks:
         if below is None:
             below = self._below[parent.number] = _Below(now)
         below.last = now
-        below.children += 1
+        if looking:
+            below.looked_into += 1
+        else:
+            below.children += 1
         below.largest = max(below.largest, entries)
         below.slow |= seconds > MOST_SECONDS
+
+    def slow(self, subtree: Directory, now: float) -> None:
+        """It took long, whatever came of it: nothing wider follows."""
+        if (below := self._recent(subtree.parent, now)) is not None:
+            below.slow = True
 
     def refused(self, subtree: Directory, now: float) -> None:
         """The server did not list it whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import urllib.request
@@ -42,8 +43,36 @@ def test_status_tells_people_pipes_and_programs(user: User, place: Path) -> None
     assert code == 0
     assert "\x1b[1m" in shown
     rows = [line.split("\t") for line in user.done("status", str(place), "--calls").splitlines()]
-    assert sum(int(number) for _, _, number in rows) == sum(user.json("status", str(place))["calls"].values())
-    assert any("/filesystem/" in route for _, route, _ in rows)
+    calls = {row[1]: int(row[2]) for row in rows if len(row) == 3}
+    assert sum(calls.values()) == sum(user.json("status", str(place))["calls"].values())
+    assert any("/filesystem/" in route for route in calls)
+    caches = {row[1]: (int(row[2]), int(row[3])) for row in rows if len(row) == 4}
+    assert list(caches) == ["metadata", "negative", "content", "walks", "bulk"]
+    assert sum(caches["metadata"]) > 0
+
+
+def test_trace_tells_what_a_command_costs(user: User, place: Path, sandbox: SandboxProcess) -> None:
+    (user.home / "in").write_bytes(b"small")
+    sandbox.reset_calls()
+    told = json.loads(user.done("trace", "--json", "--", "cp", str(user.home / "in"), str(place / "traced")))
+    assert sum(told["calls"].values()) == sum(
+        number for call, number in sandbox.calls().items() if "token" not in call
+    )
+    assert any("upload" in route for route in told["calls"])
+    assert (told["code"], told["changes_left"]) == (0, 0)
+    assert (sandbox.home / "traced").read_bytes() == b"small"
+    again = json.loads(user.done("trace", "--json", "cat", str(place / "traced")))
+    assert again["calls"] == {}
+    assert again["caches"]["content"]["misses"] == 0
+
+
+def test_trace_ends_as_the_command_did_and_leaves_its_output_alone(user: User, place: Path) -> None:
+    done = user("trace", "--of", str(place), "--no-wait", "--", "sh", "-c", "echo said; exit 3")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 3
+    assert lines[:2] == ["said", "in all\t0"]
+    assert [line.split("\t")[0] for line in lines[2:]] == ["metadata", "negative", "content", "walks", "bulk"]
+    assert "no-such-program" in user.refused("trace", "--of", str(place), "no-such-program")[0]
 
 
 def test_top_is_live_on_a_terminal_and_a_table_in_a_pipe(user: User, place: Path) -> None:

@@ -21,6 +21,10 @@ from f7tfs.sandbox.process import SandboxProcess
 PATIENCE = 60.0
 APIS = ("v2", "v1")
 TROUBLE = re.compile(r"^\S+ \S+ (WARNING|ERROR|CRITICAL)|^Traceback ")
+NO_BURST = ("-o", "noburst")
+"""A test is quicker than any user: what it does one after the other is taken for one program's burst. Where it looks
+at the cluster after each change, that is not meant.
+"""
 STATES: set[Path] = set()
 """Where every daemon that was started keeps its log."""
 
@@ -192,12 +196,12 @@ def quiet_log(request: pytest.FixtureRequest) -> Iterator[None]:
 def session_mount(
     request: pytest.FixtureRequest, sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mount]:
-    """One mount for each API version, for all tests that need nothing special."""
+    """One mount for each API version, for all tests that need nothing special, and look at the cluster at once."""
     base = tmp_path_factory.mktemp(f"mount-{request.param}")
     (base / "mnt").mkdir()
     # Where the mounted directory is not empty, the cluster's time zone is learned while mounting.
     (sandbox_process.home / "readme").touch()
-    mount = Mount(sandbox_process, request.param, base / "mnt", base, sandbox_process.home)
+    mount = Mount(sandbox_process, request.param, base / "mnt", base, sandbox_process.home, NO_BURST)
     mount.mount()
     yield mount
     left = mount.umount()
@@ -230,7 +234,9 @@ def new_mount(
             environment: Mapping[str, str] | None = None,
             sandbox: SandboxProcess | None = None,
             base: Path | None = None,
+            bursts: bool = False,
         ) -> Mount:
+            options = options if bursts else (*options, *NO_BURST)
             base = base or tmp_path_factory.mktemp(f"mount-{api}")
             (base / "mnt").mkdir()
             sandbox = sandbox or start_sandbox(**(settings or {}))

@@ -126,7 +126,7 @@ def work(mount: Mount, material: Path, name: str) -> None:
 def test_nothing_is_lost_or_doubled_in_the_chaos(
     new_mount: Callable[..., Mount], material: Path, api: str, mode: str
 ) -> None:
-    mount = new_mount(api, "--write-mode", mode, "--deadline", "60", settings={"job_start_seconds": 0.0})
+    mount = new_mount(api, "--write-mode", mode, "--deadline", "60", settings={"job_start_seconds": 0.0}, bursts=True)
     mount.mount()
     with chaos(mount, seed=11, restarts=3):
         for name in WORK:

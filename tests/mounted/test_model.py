@@ -218,14 +218,14 @@ def test_a_mount_behaves_like_a_local_directory(mount: Mount, tmp_path: Path) ->
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("mode", ["async", "sync"])
+@pytest.mark.parametrize("mode", ["auto", "async", "sync"])
 @pytest.mark.parametrize("api", APIS)
-def test_so_it_does_in_the_other_write_modes(
+def test_so_it_does_in_every_write_mode_and_in_bursts(
     new_mount: Callable[..., Mount], tmp_path: Path, api: str, mode: str
 ) -> None:
-    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0})
+    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0}, bursts=True)
     mount.mount()
-    compare(mount, tmp_path, examples=5, steps=30)
+    compare(mount, tmp_path, examples=int(os.environ.get("F7TFS_EXAMPLES", "5")), steps=30)
     assert mount.umount().returncode == 0
 
 

@@ -112,7 +112,7 @@ class TwinInTrouble(Twin):
 def test_what_another_writes_on_the_cluster_is_seen(
     new_mount: Callable[..., Mount], tmp_path: Path, api: str
 ) -> None:
-    mount = new_mount(api, "--attribute-timeout", "0", settings={"job_start_seconds": 0.0})
+    mount = new_mount(api, "--attribute-timeout", "0", settings={"job_start_seconds": 0.0}, bursts=True)
     mount.mount()
     compare(mount, tmp_path, examples=int(os.environ.get("F7TFS_EXAMPLES", "8")), steps=30, twin=TwinWithAnother)
     assert mount.umount().returncode == 0
@@ -123,7 +123,7 @@ def test_what_another_writes_on_the_cluster_is_seen(
 def test_nothing_is_half_done_where_the_site_is_in_trouble(
     new_mount: Callable[..., Mount], tmp_path: Path, api: str
 ) -> None:
-    mount = new_mount(api, settings={"job_start_seconds": 0.0})
+    mount = new_mount(api, settings={"job_start_seconds": 0.0}, bursts=True)
     mount.mount()
     compare(mount, tmp_path, examples=int(os.environ.get("F7TFS_EXAMPLES", "8")), steps=25, twin=TwinInTrouble)
     note(f"faults injected ({api}):", TwinInTrouble.faults)

@@ -65,6 +65,7 @@ COMMANDS = [
     "log",
     "sync",
     "refresh",
+    "trace",
     "sandbox",
 ]
 

@@ -15,6 +15,7 @@ from f7tfs.vfs.content import Content, ContentStore
 from f7tfs.vfs.files import AGAIN_SECONDS, Files
 from f7tfs.vfs.handles import Handle
 from f7tfs.vfs.nodes import Attributes, File
+from f7tfs.vfs.paces import Paces
 
 
 class NobodyThere:
@@ -32,7 +33,8 @@ def test_what_the_kernel_asks_again_at_once_is_not_waited_for_again(
     tmp_path: Path,
 ) -> None:
     reader = NobodyThere()
-    files = Files(None, ContentCache(ContentStore(tmp_path, 10**9, 0)), reader, None)  # type: ignore[arg-type]
+    cache = ContentCache(ContentStore(tmp_path, 10**9, 0))
+    files = Files(None, cache, reader, None, Paces(enabled=False))  # type: ignore[arg-type]
     handle = Handle(inode=File(number=2, name="f", parent=None, attributes=Attributes(Kind.FILE, 0, "", "", 9, 0)))
 
     async def read(after: float) -> int:

@@ -31,6 +31,31 @@ def grown(depth: int, width: int) -> Directory:
     return root
 
 
+def test_who_only_looks_for_names_goes_on_from_the_fourth_directory() -> None:
+    root, walks = grown(1, 6), Walks()
+    first, second, third, fourth, fifth, _ = (
+        child for child in root.children.values() if isinstance(child, Directory)
+    )
+    for directory in (first, second, third):
+        assert walks.plan(directory, 10.0, looking=True) == []
+        walks.listed(directory, 10.0, looking=True)
+    assert walks.plan(fourth, 10.1) == [], "nobody has read one of them"
+    assert walks.plan(fourth, 10.1, looking=True) == [fourth]
+    walks.listed(fourth, 10.2, entries=10, looking=True)
+    assert walks.plan(fifth, 10.3, looking=True) == [root, fifth]
+
+
+def test_who_only_looks_for_names_waits_for_a_slow_subtree_once() -> None:
+    root, walks = grown(1, 6), Walks()
+    first, second, third, fourth, fifth, _ = (
+        child for child in root.children.values() if isinstance(child, Directory)
+    )
+    for directory in (first, second, third):
+        walks.listed(directory, 10.0, looking=True)
+    walks.slow(fourth, 12.0)
+    assert walks.plan(fifth, 12.1, looking=True) == []
+
+
 def directories(directory: Directory) -> list[Directory]:
     found = [child for child in directory.children.values() if isinstance(child, Directory)]
     return [directory, *(below for child in found for below in directories(child))]
