@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from f7tfs import __version__
+from f7tfs.cli.copies import cp, mv, rm
 from f7tfs.cli.doctor import doctor
 from f7tfs.cli.jobs import jobs
 from f7tfs.cli.journal import journal
@@ -28,6 +29,7 @@ from f7tfs.cli.top import top
 from f7tfs.cli.trace import trace
 from f7tfs.cli.transfers import transfers
 from f7tfs.cli.umount import umount
+from f7tfs.cli.wait import wait
 from f7tfs.errors import UserError
 
 app = typer.Typer(
@@ -36,7 +38,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (login, mount, mounts, umount, status, log, top, doctor, sync, refresh, prefetch, transfers, sandbox):
+_MOUNTS = (login, mount, mounts, umount, status, log, top, doctor)
+_CONTENT = (sync, wait, refresh, prefetch, transfers, cp, mv, rm)
+for command in (*_MOUNTS, *_CONTENT, sandbox):
     app.command()(command)
 # What comes after the command's name is its own, options too.
 app.command(context_settings={"allow_interspersed_args": False})(trace)

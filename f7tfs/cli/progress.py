@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from f7tfs.cli.output import console, count, size
 
 Progress = Callable[[int, int], None]
-"""Told (changes left, bytes left)."""
+"""Told (changes left, bytes left), if nothing else is said."""
 
 
 @contextmanager
@@ -70,3 +70,23 @@ def byte_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Bars(*columns, console=console(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=total)
         yield lambda more: bars.advance(task, more)
+
+
+@contextmanager
+def moving_progress(what: str) -> Iterator[Progress]:
+    """A bar of bytes where they are known, else something that moves. Told (bytes done, bytes in all)."""
+    if not console(stderr=True).is_terminal:
+        yield lambda _done, _total: None
+        return
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
+    with Bars(*columns, console=console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=None, told="")
+
+        def show(done: int, total: int) -> None:
+            told = f"{size(done)} of {size(total)}" if total else "on the cluster"
+            bars.update(task, total=total or None, completed=done, told=told)
+
+        yield show

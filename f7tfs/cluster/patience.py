@@ -14,12 +14,16 @@ class Patience:
     """Bounds in seconds. A staged transfer gets `queue` for the scheduler and its jobs, and time by its size."""
 
     rename: float = 120.0
+    errand: float = 7 * 86400.0
+    """For what the cluster does by itself: the scheduler's own limits end a job before."""
     queue: float = 1800.0
     slowest: float = 1e6
     """Bytes per second that a transfer has at the least."""
     first: float = 0.2
     """The wait before the second look; each further one is half longer, up to `longest`."""
     longest: float = 3.0
+    rarest: float = 15.0
+    """The longest wait between two looks at an errand."""
 
     def transfer(self, size: int) -> float:
         """The bound of a staged transfer of `size` bytes."""
@@ -29,11 +33,11 @@ class Patience:
 class Poll:
     """The waits between looks at one thing."""
 
-    def __init__(self, patience: Patience, bound: float, what: str) -> None:
-        self._patience = patience
+    def __init__(self, patience: Patience, bound: float, what: str, longest: float | None = None) -> None:
         self._bound = bound
         self._deadline = trio.current_time() + bound
         self._next = patience.first
+        self._longest = longest or patience.longest
         self._what = what
         self.looks = 0
 
@@ -43,4 +47,4 @@ class Poll:
             raise TimedOut(f"{self._what}: not done after {self._bound:.0f} s")
         self.looks += 1
         await trio.sleep(self._next)
-        self._next = min(self._next * 1.5, self._patience.longest)
+        self._next = min(self._next * 1.5, self._longest)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from f7tfs.cluster.errand import Errand
 from f7tfs.cluster.model import (
     Entry,
     Features,
@@ -139,6 +140,21 @@ class Cluster(Protocol):
     async def chmod(self, path: str, mode: int) -> None: ...
 
     async def chown(self, path: str, user: str | None, group: str | None) -> None: ...
+
+    # -- what the cluster does by itself, and may take long ---------------------------------------
+
+    async def copy(self, source: str, target: str, errand: Errand) -> None:
+        """Copy an entry, a directory with all below it, to the exact name `target`, with modes and times.
+
+        A file there is replaced; anything else is AlreadyExists. On return all of it is there. What fails half way
+        leaves a part.
+        """
+
+    async def move(self, source: str, target: str, errand: Errand) -> None:
+        """As `rename`, but between file systems too, where it takes its time."""
+
+    async def remove_tree(self, path: str, errand: Errand) -> None:
+        """As `remove`, of whatever size. What fails half way has removed a part."""
 
     # -- archives --------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from f7tfs.cluster.errand import Errand, failure
 from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, Uncertain
 from f7tfs.cluster.lookup import StatCall
 from f7tfs.cluster.model import Kind, Stat
@@ -18,8 +19,11 @@ class RenameV2:
         self._client = client
         self._jobs = jobs
 
-    async def __call__(self, old: str, new: str) -> None:
-        """One look at each name before, one job, then looks until it is done."""
+    async def __call__(self, old: str, new: str, errand: Errand | None = None) -> None:
+        """One look at each name before, one job, then looks until it is done.
+
+        As an errand it takes its time: between file systems `mv` copies.
+        """
         check_v2_job(old)
         check_v2_job(new)
         before = await self._stat(old)
@@ -30,6 +34,11 @@ class RenameV2:
         if target is not None and target.kind is Kind.DIRECTORY:
             raise AlreadyExists(new)
         what = f"renaming {old} to {new}"
+        if errand is not None:
+            told = await self._jobs.run(errand, what, self._client.transfer_mv, old, new)
+            if not await self._is_done(before, old, new):
+                raise failure(what, told)
+            return
         try:
             job = await self._jobs.start(self._client.transfer_mv, old, new)
         except Uncertain:
@@ -44,9 +53,10 @@ class RenameV2:
         if await self._found(old) is not None:
             return False
         after = await self._found(new)
-        return after is not None and (
-            after.ino == before.ino or (after.kind, after.size) == (before.kind, before.size)
-        )
+        if after is None or after.kind is not before.kind:
+            return False
+        # A directory has another size on another file system.
+        return after.ino == before.ino or after.size == before.size or after.kind is Kind.DIRECTORY
 
     async def _found(self, path: str) -> Stat | None:
         try:

@@ -16,13 +16,14 @@ from typing import Any
 import trio
 
 from f7tfs.cluster import translate
-from f7tfs.cluster.diagnosis import errno_phrase
-from f7tfs.cluster.errors import AccountRequired, ClusterError, NotFound, RemoteFailure, TimedOut
+from f7tfs.cluster.errand import Errand, failure, submitting
+from f7tfs.cluster.errors import AccountRequired, ClusterError, NotFound, TimedOut, Unavailable
 from f7tfs.cluster.jobs import state_of
+from f7tfs.cluster.model import JobState
 from f7tfs.cluster.patience import Patience, Poll
 from f7tfs.cluster.scratch import removed
 from f7tfs.cluster.site_v2 import SiteV2
-from f7tfs.cluster.translate import one_line, translated
+from f7tfs.cluster.translate import translated
 from f7tfs.firecrest.client_v2 import FirecrestV2
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ _MISSING = 3
 """A new job may be unknown for a moment: only so many denials in a row are believed."""
 
 Look = Callable[[], Awaitable[bool]]
+Starter = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class TransferJobs:
         self.ids: set[str] = set()
         """The jobs that were started here, which are nobody's business."""
 
-    async def start(self, method: Callable[..., Awaitable[dict[str, Any]]], *arguments: Any) -> TransferJob:
+    async def start(self, method: Starter, *arguments: Any) -> TransferJob:
         """Call `method` of the client, which submits a job. Raises Uncertain when the answer is lost."""
         await self.sweep()
         if self._site.needs_account and not self._account:
@@ -75,12 +77,16 @@ class TransferJobs:
         return job
 
     @asynccontextmanager
-    async def given_up(self, job: TransferJob) -> AsyncIterator[None]:
-        """Cancels a job whose work fails here: it might hold a node until its time limit. Its logs go in any case."""
+    async def given_up(self, job: TransferJob, errand: Errand | None = None) -> AsyncIterator[None]:
+        """Cancels a job whose work fails here: it might hold a node until its time limit. Its logs go in any case.
+
+        Only the job of an errand that is left to itself goes on when whoever follows it is cancelled.
+        """
         try:
             yield
-        except BaseException:
-            await self.cancel(job)
+        except BaseException as error:
+            if not (errand is not None and errand.leave and isinstance(error, trio.Cancelled)):
+                await self.cancel(job)
             raise
         finally:
             self.clean_later(job)
@@ -113,26 +119,53 @@ class TransferJobs:
                     return
                 raise
 
+    async def run(self, errand: Errand, what: str, method: Starter, *arguments: Any) -> str | None:
+        """Start a job for an errand, and wait for its end, however long that takes, and though the site goes away.
+
+        Returns what its error log tells; None where that, or how the job ended, is not known.
+        """
+        with submitting():
+            job = await self.start(method, *arguments)
+        errand.begin(job.job_id)
+        async with self.given_up(job, errand):
+            poll = Poll(self.patience, self.patience.errand, what, self.patience.rarest)
+            missing, state = 0, None
+            while missing < _MISSING and not (state is not None and state.ended):
+                await poll.wait()
+                try:
+                    state = await self._state(job.job_id)
+                except Unavailable as error:
+                    logger.info("job %s cannot be looked at now: %s", job.job_id, error)
+                    continue
+                missing = missing + 1 if state is None else 0
+            told = await self._told(job)
+        return told if told or state is JobState.COMPLETED else None
+
     async def has_ended(self, job_id: str) -> bool | None:
         """Whether a job has ended; None where the server does not know it."""
+        state = await self._state(job_id)
+        return None if state is None else state.ended
+
+    async def _state(self, job_id: str) -> JobState | None:
         try:
             with translated(translate.v2):
                 found = await self._client.job_info(self._site.name, job_id)
-                return bool(found) and state_of(str(found[0]["status"]["state"])).ended
+                return state_of(str(found[0]["status"]["state"])) if found else JobState.UNKNOWN
         except NotFound:
             return None
 
     async def failure(self, job: TransferJob, what: str) -> ClusterError:
         """The error that a job's error log tells of."""
-        text = ""
+        return failure(what, await self._told(job) or f"transfer job {job.job_id} ended without doing its work")
+
+    async def _told(self, job: TransferJob) -> str | None:
+        """What is in a job's error log; None where it cannot be read."""
         try:
             with translated(translate.v2):
-                text = (await self._client.download(self._site.name, job.error_log)).decode(errors="replace")
+                return (await self._client.download(self._site.name, job.error_log)).decode(errors="replace")
         except ClusterError as error:
             logger.debug("the log of job %s cannot be read: %s", job.job_id, error)
-        kind = errno_phrase(text) or RemoteFailure
-        told = one_line(text) or f"transfer job {job.job_id} ended without doing its work"
-        return kind(f"{what}: {told}")
+            return None
 
     async def sweep(self, *, settle: bool = False) -> None:
         """Remove the log files that jobs have left in the user's home; those of the last second only if `settle`.

@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from f7tfs.cluster import archives, storage, translate, windows
+from f7tfs.cluster.errand import Errand
+from f7tfs.cluster.errands_v1 import ErrandsV1
 from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.files_v1 import FilesV1
 from f7tfs.cluster.jobs_v1 import JobsV1
@@ -46,6 +48,7 @@ class ClusterV1(FilesV1):
         self._staging = StagingV1(
             self, client, tasks, self._scratch, object_storage, url_seconds=site.url_seconds, verify=verify
         )
+        self._errands = ErrandsV1(self, client, tasks, self._jobs, self._scratch, account)
 
     async def read_window(self, path: str, start: int, stop: int) -> bytes:
         """One call, which brings all from `start` to the end; within a limit that is checked first."""
@@ -95,6 +98,20 @@ class ClusterV1(FilesV1):
         if state.get("route") == "form":
             await self._staging.give_up(state)
         await record.clear()
+
+    # -- errands ---------------------------------------------------------------------------------
+
+    async def copy(self, source: str, target: str, errand: Errand) -> None:
+        """As `ErrandsV1` says."""
+        await self._errands.copy(source, target, errand)
+
+    async def move(self, source: str, target: str, errand: Errand) -> None:
+        """As `ErrandsV1` says."""
+        await self._errands.move(source, target, errand)
+
+    async def remove_tree(self, path: str, errand: Errand) -> None:
+        """As `ErrandsV1` says."""
+        await self._errands.remove_tree(path, errand)
 
     # -- archives --------------------------------------------------------------------------------
 

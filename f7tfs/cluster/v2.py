@@ -9,6 +9,8 @@ from typing import Any
 import trio
 
 from f7tfs.cluster import archives, storage, translate, windows
+from f7tfs.cluster.errand import Errand
+from f7tfs.cluster.errands_v2 import ErrandsV2
 from f7tfs.cluster.errors import NotFound, SchedulerRefused, Unsupported
 from f7tfs.cluster.files_v2 import FilesV2
 from f7tfs.cluster.ingest_v2 import IngestV2
@@ -59,6 +61,7 @@ class ClusterV2(FilesV2):
         self._submitted: set[str] = set()
         self._jobs = TransferJobs(client, site, account, patience or Patience())
         self._rename = RenameV2(self.stat, client, self._jobs)
+        self._errands = ErrandsV2(self, client, self._jobs, self._rename)
         self._scratch = Scratch(self, root_hint)
         self._staging = StagingV2(
             self, client, self._jobs, self._scratch, object_storage, url_seconds=site.url_seconds
@@ -136,6 +139,20 @@ class ClusterV2(FilesV2):
         elif state.get("route") == "pieces":
             await self._pieces.give_up(state)
         await record.clear()
+
+    # -- errands ---------------------------------------------------------------------------------
+
+    async def copy(self, source: str, target: str, errand: Errand) -> None:
+        """As `ErrandsV2` says."""
+        await self._errands.copy(source, target, errand)
+
+    async def move(self, source: str, target: str, errand: Errand) -> None:
+        """As `ErrandsV2` says."""
+        await self._errands.move(source, target, errand)
+
+    async def remove_tree(self, path: str, errand: Errand) -> None:
+        """As `ErrandsV2` says."""
+        await self._errands.remove_tree(path, errand)
 
     # -- archives --------------------------------------------------------------------------------
 

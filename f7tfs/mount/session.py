@@ -25,9 +25,11 @@ import trio
 
 from f7tfs.cluster.errors import ClusterError
 from f7tfs.mount.control import Command, ControlServer, Progress
+from f7tfs.mount.errands import commands as errand_commands
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.metrics import serve_metrics
 from f7tfs.mount.unmount import unmount
+from f7tfs.vfs.errands import Errands
 
 _log = logging.getLogger(__name__)
 _LETTING_GO_SECONDS = 5.0
@@ -36,6 +38,8 @@ _LETTING_GO_SECONDS = 5.0
 
 class MountedFilesystem(Protocol):
     """What a session needs of the file system."""
+
+    errands: Errands
 
     def status(self) -> dict[str, object]: ...
 
@@ -160,6 +164,7 @@ class Session:
             "refresh": self._refresh_command,
             "unmount": self._unmount_command,
             "journal": self._journal_command,
+            **errand_commands(lambda: self._filesystem.errands),
         }
 
     async def _status_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:

@@ -230,15 +230,21 @@ class ChangeLog:
                 found.append(change)
         return found
 
-    def stuck(self) -> set[int]:
-        """The rows of changes that failed or are still being written, and of those that wait for them."""
+    def stuck(self, *, even_open: bool = False) -> set[int]:
+        """The rows of changes that failed, and of those that wait for them. So are those that are being written.
+
+        Not so with `even_open`: what is being written will be closed some time.
+        """
         changes = self.changes.values()
-        if not any(change.state is State.FAILED or change.being_written for change in changes):
+
+        def ends(change: Change) -> bool:
+            return change.state is State.FAILED or (change.being_written and not even_open)
+
+        if not any(map(ends, changes)):
             return set()
         order, stuck = Order(), set()
         for change in changes:
-            ends = change.state is State.FAILED or change.being_written
-            if ends or not order.free(change.paths):
+            if ends(change) or not order.free(change.paths):
                 stuck.add(change.row)
                 if change.blocks:
                     order.note(change.paths)

@@ -20,6 +20,8 @@ from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.changes import Changes
 from f7tfs.vfs.content import ContentStore
+from f7tfs.vfs.displaced import Displaced
+from f7tfs.vfs.errands import Errands
 from f7tfs.vfs.files import Files
 from f7tfs.vfs.handles import DirectoryHandle, Handle, HandleTable
 from f7tfs.vfs.inodes import InodeTable
@@ -131,6 +133,10 @@ class Filesystem:
             nursery,
             settle=self.upkeep.settle_below,
             zone=lambda: self.metadata.zone,
+        )
+        displaced = Displaced(self.metadata, self._cache, journal, looks, self.upkeep.refresh)
+        self.upkeep.errands = Errands(
+            cluster, self.reintegration, sender, displaced, self.transfers, nursery, options
         )
         self.upkeep.after_drain = self.jobs.settled
         self.upkeep.more_status = lambda: {"jobs": self.jobs.name, "hidden": sorted(self.jobs.hidden)}

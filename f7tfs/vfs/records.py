@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ import trio
 
 from f7tfs.vfs.staged import write_private
 
+LOCAL = "local-"
+"""How the names of records begin that are of no content of the cache."""
+LOCAL_SECONDS = 86400.0
 logger = logging.getLogger(__name__)
 
 
@@ -83,8 +87,11 @@ class UploadRecords:
         return [self._at(name) for name, place in self._places.items() if place == path]
 
     def orphans(self, kept: set[str]) -> list[FileRecord]:
-        """Records of contents that are no longer to be sent."""
-        return [self._at(name) for name in self._places if name not in kept]
+        """Records of contents that are no longer to be sent. A local file may be copied again soon."""
+        return [self._at(name) for name in self._places if name not in kept and not self._is_young(name)]
+
+    def _is_young(self, name: str) -> bool:
+        return name.startswith(LOCAL) and (self._directory / name).stat().st_mtime > time.time() - LOCAL_SECONDS
 
     def _at(self, name: str, digest: str = "") -> FileRecord:
         return FileRecord(self._directory / name, digest, self._places)

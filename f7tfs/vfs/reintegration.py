@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
@@ -21,11 +21,9 @@ from f7tfs.vfs.uploads import Uploads
 logger = logging.getLogger(__name__)
 
 CONCURRENT = 4
-BREATH_SECONDS = 0.05
-
 MANY = 100
 # So many waiting changes are not looked through at each news.
-LOOK_SECONDS = 0.05
+BREATH_SECONDS = 0.05
 
 DrainProgress = Callable[[int, int], None]
 """Told (changes left, bytes left)."""
@@ -132,20 +130,33 @@ class Reintegration:
 
     async def drain(self, progress: DrainProgress | None = None) -> int:
         """Wait until all that is closed is on the cluster or has failed; returns how many changes are left."""
+        return len(await self.drain_at(None, progress))
+
+    async def drain_at(
+        self, paths: Iterable[str] | None, progress: DrainProgress | None = None, *, even_open: bool = False
+    ) -> list[Change]:
+        """Wait until the cluster has what was changed at, above and below these places; None: everywhere.
+
+        Returns what is left there: what failed or is still being written, and what waits for that. With `even_open`
+        what is being written is waited for.
+        """
+        paths = None if paths is None else tuple(paths)
         while True:
             news = self.log.news()
-            for change in list(self.log.changes.values()):
+            changes = list(self.log.changes.values()) if paths is None else self.log.meeting(paths)
+            for change in changes:
                 if change.state is State.OPEN and isinstance(change.node, File) and not change.being_written:
                     await self.uploads.make_ready(change)
-            waiting = self._waiting()
+            stuck = self.log.stuck(even_open=even_open)
+            waiting = [c for c in changes if c.state is not State.FAILED and c.row not in stuck]
             if progress is not None:
-                progress(*self.left())
+                progress(len(changes), sum(change.size for change in changes))
             if not waiting:
-                return len(self.log.changes)
+                return changes
             self.log.hurry(waiting)
             await news.wait()
             if len(waiting) > MANY:
-                await trio.sleep(LOOK_SECONDS)
+                await trio.sleep(BREATH_SECONDS)
 
     async def settle(self, changes: Sequence[Change]) -> None:
         """Wait until the cluster has these. Raises ClusterError where one failed, or the cluster is away."""
@@ -165,11 +176,6 @@ class Reintegration:
             away = self._reachability.since is not None
             if stopped.error is not None and (away or stopped.state is State.FAILED):
                 raise stopped.error
-
-    def _waiting(self) -> list[Change]:
-        """What still may be sent without anybody's doing."""
-        stuck = self.log.stuck()
-        return [c for c in self.log.changes.values() if c.state is State.READY and c.row not in stuck]
 
     # -- what a user does about it ---------------------------------------------------------------
 

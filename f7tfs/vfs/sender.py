@@ -17,7 +17,7 @@ from f7tfs.cluster.upload import UploadRecord
 from f7tfs.vfs.archive import Member, write_archive
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import Attributes, Sent
-from f7tfs.vfs.records import FileRecord, UploadRecords
+from f7tfs.vfs.records import LOCAL, FileRecord, UploadRecords
 from f7tfs.vfs.routes import WriteRoute, plan_write
 from f7tfs.vfs.transfers import Transfer, Transfers
 
@@ -58,18 +58,37 @@ class Sender:
         """
         record = self._records.record(content.path, sent.digest)
         await self._end_others(path, record)
-        route = self.route(content)
-        match route:
-            case WriteRoute.DIRECT:
-                await self._cluster.write_direct(path, await trio.to_thread.run_sync(content.path.read_bytes))
-            case WriteRoute.STAGED | WriteRoute.PIECES:
-                await self._transfer(path, content.path, content.size, route, record)
-            case WriteRoute.ARCHIVE:
-                await self.archive(path, Kind.FILE, attributes.mode, attributes.mtime_ns)
-        mode = attributes.mode
+        route, transfer, mode = self.route(content), Transfer("upload", path, content.size), attributes.mode
+        await self._send(path, content.path, route, record, mode, attributes.mtime_ns, transfer)
         if mode_after(route, mode, remote_mode) != mode:
             await self._cluster.chmod(path, mode)
         return mode
+
+    async def put_local(
+        self, path: str, source: Path, route: WriteRoute, digest: str, mode: int, transfer: Transfer
+    ) -> None:
+        """Write a local file that is none of the cache's to `path`. `digest`: what it is known by, and goes on by."""
+        record = self._records.record(Path(f"{LOCAL}{digest}"), digest)
+        await self._end_others(path, record)
+        await self._send(path, source, route, record, mode, time.time_ns(), transfer)
+
+    async def _send(
+        self,
+        path: str,
+        source: Path,
+        route: WriteRoute,
+        record: FileRecord,
+        mode: int,
+        mtime_ns: int,
+        transfer: Transfer,
+    ) -> None:
+        match route:
+            case WriteRoute.DIRECT:
+                await self._cluster.write_direct(path, await trio.to_thread.run_sync(source.read_bytes))
+            case WriteRoute.STAGED | WriteRoute.PIECES:
+                await self._transfer(path, source, route, record, transfer)
+            case WriteRoute.ARCHIVE:
+                await self.archive(path, Kind.FILE, mode, mtime_ns)
 
     async def symlink(self, path: str, target: str) -> None:
         """Make a symlink where nothing is."""
@@ -78,9 +97,11 @@ class Sender:
         except Unsupported:
             await self.archive(path, Kind.SYMLINK, 0o777, time.time_ns(), target)
 
-    async def _transfer(self, path: str, source: Path, size: int, route: WriteRoute, record: UploadRecord) -> None:
+    async def _transfer(
+        self, path: str, source: Path, route: WriteRoute, record: UploadRecord, transfer: Transfer
+    ) -> None:
         """By a job or a task. Another attempt, of this run or the next, goes on where this one ends."""
-        with self._transfers.running(Transfer("upload", path, size)) as transfer:
+        with self._transfers.running(transfer):
             if route is WriteRoute.PIECES:
                 try:
                     await self._cluster.send_pieces(path, source, transfer.progress, record)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-Direction = Literal["upload", "download"]
+Direction = Literal["upload", "download", "copy", "move", "remove"]
+"""The last three go on within the cluster."""
 
 _WINDOW = 10.0
 """Seconds over which the rate is measured."""
@@ -21,7 +22,7 @@ class Transfer:
     """One file on its way. Sizes in bytes, times in seconds since the epoch.
 
     Phases: `queued` (asked for), `staging` (between the cluster and object storage), `transferring` (between object
-    storage and here), `finishing` (verified, and moved to its name).
+    storage and here), `finishing` (verified, and moved to its name), `working` (of what goes on within the cluster).
     """
 
     direction: Direction

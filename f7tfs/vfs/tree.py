@@ -74,6 +74,18 @@ class Tree:
         node.touched = when
         self.attach(node, parent, name)
 
+    def find(self, path: str) -> Node | None:
+        """The node at a path on the cluster, if it is known."""
+        top = self.root.path.rstrip("/")
+        if path == self.root.path:
+            return self.root
+        if not path.startswith(f"{top}/"):
+            return None
+        node: Node | None = self.root
+        for name in path[len(top) + 1 :].split("/"):
+            node = node.children.get(name) if isinstance(node, Directory) else None
+        return node
+
     def collapse(self, directory: Directory) -> None:
         """Forget the listing of a directory, and the children that nobody knows."""
         directory.listed = float("-inf")

@@ -10,6 +10,7 @@ from f7tfs.cluster.errors import Unavailable
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.change import State, is_at_or_below
+from f7tfs.vfs.errands import Errands
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.keeper import JournalKeeper, entry
 from f7tfs.vfs.metadata import Metadata
@@ -44,6 +45,7 @@ class Upkeep:
         self._reintegration = reintegration
         self._reachability = reachability
         self._keeper = JournalKeeper(reintegration, metadata, cache)
+        self.errands: Errands
         self.after_drain: Callable[[], Awaitable[None]] = _nothing
         self.more_status: Callable[[], dict[str, object]] = dict
         """What others add to the status."""

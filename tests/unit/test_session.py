@@ -20,10 +20,13 @@ from f7tfs.mount import session as module
 from f7tfs.mount.ask import NoDaemon, ask, is_listening
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.session import Session, paths_to_refresh
+from f7tfs.vfs.errands import Errands
 
 
 class Double:
     """A file system with `changes` to send, each sent when `send` is called."""
+
+    errands: Errands
 
     def __init__(self, changes: int = 0) -> None:
         self.changes = changes
