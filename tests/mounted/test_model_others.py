@@ -107,14 +107,27 @@ class TwinInTrouble(Twin):
         super().teardown()
 
 
+class TwinInLastingTrouble(TwinInTrouble):
+    """The same where operations are a burst: what goes wrong is the sending of what waits in the journal."""
+
+    def unused(self) -> int:
+        (rule_left,) = self.mount.sandbox._admin("GET", "faults")["rules"]
+        return int(rule_left["count"])
+
+    def teardown(self) -> None:
+        settle(self.mount)
+        super().teardown()
+
+
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("bursts", [False, True], ids=["singly", "bursts"])
 @pytest.mark.parametrize("api", APIS)
 def test_what_another_writes_on_the_cluster_is_seen(
-    new_mount: Callable[..., Mount], tmp_path: Path, api: str
+    new_mount: Callable[..., Mount], tmp_path: Path, api: str, bursts: bool
 ) -> None:
-    mount = new_mount(api, "--attribute-timeout", "0", settings={"job_start_seconds": 0.0}, bursts=True)
+    mount = new_mount(api, "--attribute-timeout", "0", settings={"job_start_seconds": 0.0}, bursts=bursts)
     mount.mount()
-    compare(mount, tmp_path, examples=int(os.environ.get("F7TFS_EXAMPLES", "8")), steps=30, twin=TwinWithAnother)
+    compare(mount, tmp_path, examples=int(os.environ.get("F7TFS_EXAMPLES", "6")), steps=30, twin=TwinWithAnother)
     assert mount.umount().returncode == 0
 
 
@@ -123,8 +136,18 @@ def test_what_another_writes_on_the_cluster_is_seen(
 def test_nothing_is_half_done_where_the_site_is_in_trouble(
     new_mount: Callable[..., Mount], tmp_path: Path, api: str
 ) -> None:
-    mount = new_mount(api, settings={"job_start_seconds": 0.0}, bursts=True)
+    mount = new_mount(api, settings={"job_start_seconds": 0.0})
     mount.mount()
     compare(mount, tmp_path, examples=int(os.environ.get("F7TFS_EXAMPLES", "8")), steps=25, twin=TwinInTrouble)
     note(f"faults injected ({api}):", TwinInTrouble.faults)
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("api", APIS)
+def test_nor_where_it_is_while_a_burst_is_sent(new_mount: Callable[..., Mount], tmp_path: Path, api: str) -> None:
+    mount = new_mount(api, settings={"job_start_seconds": 0.0}, bursts=True)
+    mount.mount()
+    examples = int(os.environ.get("F7TFS_EXAMPLES", "4"))
+    compare(mount, tmp_path, examples=examples, steps=25, twin=TwinInLastingTrouble)
     assert mount.umount().returncode == 0
