@@ -53,7 +53,6 @@ def tasks(local: Path) -> dict[str, Callable[[Bench], None]]:
         f"`git clone`, {REPOSITORY_FILES} files": lambda bench: bench.run("git", "clone", "-q", source, "clone"),
         f"`rsync -a` of {FILES:,} files": lambda bench: bench.run("rsync", "-a", f"{tree}/", "synced/"),
         "`rsync -a` again": lambda bench: bench.run("rsync", "-a", f"{tree}/", "synced/"),
-        "`rm -r` of them": lambda bench: bench.run("rm", "-r", "synced"),
     }
 
 
