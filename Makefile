@@ -1,13 +1,14 @@
 # The logic is in scripts/. `make test PYTHON=python3.12` chooses the interpreter.
 export PYTHON
 
-.PHONY: help demo test test-long bench lint docs clean
+.PHONY: help demo test test-long bench bench-peers lint docs clean
 
 help:
 	@echo "make demo       start a pretended cluster here, mount it, and show what can be done"
 	@echo "make test       install what is missing, then lint, types and all tests but the long ones"
 	@echo "make test-long  the long tests"
 	@echo "make bench      measure"
+	@echo "make bench-peers  measure beside sshfs, rclone and pyFirecREST; takes hours"
 	@echo "make docs       build the documentation into build/site"
 	@echo "make clean      remove the virtual environment and everything that was built"
 
@@ -26,6 +27,10 @@ test-long:
 bench:
 	@scripts/setup.sh test
 	@.venv/bin/python scripts/bench.py
+
+bench-peers:
+	@scripts/setup.sh peers
+	@.venv/bin/python -m scripts.bench_peers --write
 
 docs:
 	@scripts/setup.sh test

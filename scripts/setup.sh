@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install what is missing on Debian 12 or Ubuntu 24.04, and the project into .venv: `setup.sh demo` or `setup.sh test`.
+# Install what is missing on Debian 12 or Ubuntu 24.04, and the project into .venv: `setup.sh demo`, `setup.sh test`,
+# or `setup.sh peers` for what scripts/bench_peers.py compares with besides.
 # Nothing missing: nothing is done, and no network is needed. PYTHON chooses the interpreter; without it a virtual
 # environment that is there is kept, and python3 makes a new one.
 set -eu
@@ -36,7 +37,8 @@ python_packages() {
 
 debian_packages() {
     wanted="fuse3 libfuse3-dev pkg-config gcc"
-    [ "$what" = test ] && wanted="$wanted rsync git vim nano sudo fio"
+    [ "$what" = demo ] || wanted="$wanted rsync git vim nano sudo fio"
+    [ "$what" = peers ] && wanted="$wanted sshfs rclone openssh-client"
     # shellcheck disable=SC2086  # a list of words
     missing=$(missing_of $wanted)
     python_complete || missing="$missing$(python_packages)"
@@ -67,16 +69,18 @@ is_installed() { { pwd; cat pyproject.toml; } | cmp -s - "$venv/installed-$1"; }
 install_project() {
     # Tests need everything that the demonstration does.
     if is_installed "$what" || is_installed test; then return; fi
-    extra=$what
+    extra=test
     [ "$what" = demo ] && extra=sandbox
     say "installing f7tfs and its dependencies into $venv"
     $venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$extra]"
     { pwd; cat pyproject.toml; } > "$venv/installed-$what"
 }
 
-case $what in demo | test) ;; *) fail "usage: setup.sh demo|test" ;; esac
+case $what in demo | test | peers) ;; *) fail "usage: setup.sh demo|test|peers" ;; esac
 debian_packages
-[ "$what" = demo ] || { scripts/setup-slurm.sh; scripts/setup-radosgw.sh install; }
+# Its service is not to be started: the script starts one of its own.
+[ "$what" != peers ] || installed openssh-server || install_without_services openssh-server
+[ "$what" != test ] || { scripts/setup-slurm.sh; scripts/setup-radosgw.sh install; }
 check_python
 virtual_environment
 install_project
