@@ -29,6 +29,8 @@ class MountOptions:
     list_jobs: bool = False
     nocancel: bool = False
     """Removing a job's directory does not cancel it, but fails."""
+    jobs_interval: float = 2.0
+    """How long what was seen of jobs is believed at least."""
     job_workdir: str | None = None
     job_environment: tuple[tuple[str, str], ...] = ()
     nobulk: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import stat
 from collections.abc import Sequence
 
@@ -26,6 +27,8 @@ from f7tfs.vfs.virtual import VirtualFile
 
 LONGEST_NAME = 255
 DOTS = frozenset({".", ".."})
+READY = select.EPOLLIN | select.EPOLLRDNORM | select.EPOLLOUT | select.EPOLLWRNORM
+"""What the kernel says of regular files."""
 
 
 class Operations(pyfuse3.Operations):
@@ -200,6 +203,14 @@ class Operations(pyfuse3.Operations):
     async def release(self, fh: FileHandleT) -> None:
         self._openers.pop(fh, None)
         await self._fs.release(fh)
+
+    @guarded
+    async def poll(
+        self, inode: InodeT, fh: FileHandleT, poll_handle: pyfuse3.PollHandle | None, ctx: RequestContext
+    ) -> int:
+        """Each call brings a handle of its own; the last one wakes everybody. pyfuse3 below 3.5 never calls this."""
+        wake = None if poll_handle is None else poll_handle.notify
+        return READY if self._fs.polls.ask(fh, wake) else 0
 
     # -- attributes ------------------------------------------------------------------------------
 

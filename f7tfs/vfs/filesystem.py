@@ -33,6 +33,7 @@ from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Inode, Node, Symlink
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.paces import Paces
+from f7tfs.vfs.polls import Polls
 from f7tfs.vfs.presently import Presently
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.reader import Reader
@@ -142,6 +143,7 @@ class Filesystem:
         self.upkeep.more_status = lambda: {"jobs": self.jobs.name, "hidden": sorted(self.jobs.hidden)}
         self._handles: HandleTable[Handle] = HandleTable()
         self._listing = Listing(walker, self.jobs, jobs_listed=options.jobs_listed)
+        self.polls = Polls(self._handles, nursery)
 
     async def start(self, root: str) -> None:
         await self.metadata.start(root)
@@ -304,6 +306,7 @@ class Filesystem:
 
     async def release(self, number: int) -> None:
         handle = self._handles.pop(number)
+        self.polls.forget(number)
         if isinstance(handle, VirtualHandle) and isinstance(handle.inode, VirtualFile):
             await handle.inode.release(handle)
         else:

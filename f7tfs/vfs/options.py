@@ -35,6 +35,8 @@ class VfsOptions:
     """Every directory lists its `.jobs`."""
     jobs_cancel: bool = True
     """Removing a job's directory cancels it."""
+    jobs_interval: float = 2.0
+    """How long what was seen of jobs is believed at least."""
     jobs_workdir: str | None = None
     """Where jobs run, on the cluster; None: in the directory whose `.jobs` their script was dropped in."""
     job_environment: tuple[tuple[str, str], ...] = ()

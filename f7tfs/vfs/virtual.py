@@ -97,6 +97,13 @@ class VirtualFile(VirtualNode):
     async def release(self, handle: VirtualHandle) -> None:
         """The last descriptor of an opening is gone; nobody is told of errors."""
 
+    def readable(self) -> bool:
+        """Whether a read returns without waiting for something to happen."""
+        return True
+
+    async def until_readable(self) -> None:
+        """Wait until it is."""
+
     def size(self) -> int:
         """Bytes, as far as known without asking."""
         return 0

@@ -201,7 +201,8 @@ def session_mount(
     (base / "mnt").mkdir()
     # Where the mounted directory is not empty, the cluster's time zone is learned while mounting.
     (sandbox_process.home / "readme").touch()
-    mount = Mount(sandbox_process, request.param, base / "mnt", base, sandbox_process.home, NO_BURST)
+    options = (*NO_BURST, "-o", "jobs_interval=0.25")
+    mount = Mount(sandbox_process, request.param, base / "mnt", base, sandbox_process.home, options)
     mount.mount()
     yield mount
     left = mount.umount()

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,8 @@ result: run.sh
 \tcp run.sh .jobs/make.sh
 \ttest "$$(cut -f1 .jobs/by-name/make.sh/wait)" = COMPLETED
 """
+
+SWEEP = 200
 
 
 @pytest.fixture(params=APIS)
@@ -37,6 +40,15 @@ def submit(mount: Mount, name: str, script: str) -> str:
 
 def wait(mount: Mount, job: str) -> list[str]:
     return mount.run("cat", f".jobs/{job}/wait").rstrip("\n").split("\t")
+
+
+def status(mount: Mount, job: str) -> str:
+    return (mount.path / ".jobs" / job / "status").read_text().split("\t")[0]
+
+
+def info(mount: Mount, job: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((mount.path / ".jobs" / job / "info.json").read_text())
+    return told
 
 
 def test_jobs_of_a_real_slurm_from_their_submission_to_their_end(slurm_mount: Mount) -> None:
@@ -75,6 +87,71 @@ def test_an_array_is_one_job_with_tasks(slurm_mount: Mount) -> None:
     assert not (mount.path / f".jobs/{job}_1").exists()
 
 
+def test_a_task_of_an_array_is_cancelled_alone(slurm_mount: Mount) -> None:
+    mount = slurm_mount
+    script = "#!/bin/bash\n#SBATCH --array=0-2%1\nwhile [ $SLURM_ARRAY_TASK_ID = 0 ]; do sleep 0.1; done\n"
+    job = submit(mount, "array", script)
+    wait_until(lambda: (mount.path / f".jobs/{job}_0").exists() and status(mount, f"{job}_0") == "RUNNING")
+    assert status(mount, job) == "RUNNING"
+    mount.run("rm", "-r", f".jobs/{job}_0")
+    assert wait(mount, job)[0] == "CANCELLED"
+    assert [status(mount, f"{job}_{task}") for task in (1, 2)] == ["COMPLETED", "COMPLETED"]
+
+
+def test_a_job_that_depends_on_a_failed_one_waits_and_says_why(slurm_mount: Mount) -> None:
+    mount = slurm_mount
+    bad = submit(mount, "bad", "#!/bin/bash\nexit 7\n")
+    late = submit(mount, "late", f"#!/bin/bash\n#SBATCH --dependency=afterok:{bad}\ntrue\n")
+    assert wait(mount, bad)[:2] == ["FAILED", "7"]
+    wait_until(lambda: info(mount, late)["reason"] == "DependencyNeverSatisfied")
+    assert status(mount, late) == "PENDING"
+    row = next(line for line in mount.run("cat", ".jobs/queue").splitlines() if line.split()[0] == late)
+    assert "(DependencyNeverSatisfied)" in row
+    mount.sh(f"echo cancel > .jobs/{late}/ctl")
+    assert wait(mount, late)[0] == "CANCELLED"
+
+
+def test_a_requeued_job_is_shown_as_it_is_until_it_has_run_again(slurm_mount: Mount) -> None:
+    mount = slurm_mount
+    script = (
+        "#!/bin/bash\necho $SLURM_CONF > conf.new; mv conf.new conf; echo run ${SLURM_RESTART_COUNT:-0}\n"
+        "while [ ! -e go ]; do sleep 0.1; done\nexit 4\n"
+    )
+    job = submit(mount, "again", script)
+    wait_until((mount.remote / "conf").exists)
+    wait_until(lambda: status(mount, job) == "RUNNING")
+    scontrol(mount, "requeue", job)
+    wait_until(lambda: status(mount, job) == "PENDING")
+    with subprocess.Popen(
+        ["cat", str(mount.path / f".jobs/{job}/wait")], stdout=subprocess.PIPE, text=True
+    ) as waiting:
+        # Else it would wait for two minutes.
+        scontrol(mount, "update", f"JobId={job}", "StartTime=now")
+        wait_until(lambda: status(mount, job) == "RUNNING")
+        (mount.remote / "go").touch()
+        said, _ = waiting.communicate(timeout=PATIENCE)
+    assert said.split("\t")[:2] == ["FAILED", "4"]
+    assert mount.run("cat", f".jobs/{job}/stdout") == "run 1\n"
+
+
+def scontrol(mount: Mount, *words: str) -> None:
+    """What the administrator of the cluster does."""
+    conf = (mount.remote / "conf").read_text().strip()
+    subprocess.run(["scontrol", *words], env={**os.environ, "SLURM_CONF": conf}, check=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "local"])
+def test_the_steps_of_a_job_are_told(
+    new_mount: Callable[..., Mount], slurm: SandboxProcess, sandbox: SandboxProcess, scheduler: str
+) -> None:
+    mount = new_mount("v2", sandbox=slurm if scheduler == "slurm" else sandbox)
+    mount.mount()
+    job = submit(mount, "steps", "#!/bin/bash\nexit 6\n")
+    assert wait(mount, job)[:2] == ["FAILED", "6"]
+    (step,) = info(mount, job)["steps"]
+    assert (step["state"], step["exit_code"]) == ("FAILED", 6)
+
+
 def test_make_waits_for_a_job(mount: Mount) -> None:
     (mount.path / "Makefile").write_text(MAKEFILE)
     (mount.path / "run.sh").write_text("#!/bin/bash\nsleep 1\necho made > result\n")
@@ -84,25 +161,56 @@ def test_make_waits_for_a_job(mount: Mount) -> None:
     assert mount.attempt("make", "-B", "result").returncode != 0
 
 
-def sweep(mount: Mount, local: Path, number: int) -> None:
+def sweep(mount: Mount, local: Path, number: int, copy: str = "cp {}/*.sh .jobs/") -> dict[str, int]:
+    """As many scripts, copied at once and waited for one by one; the calls that both took."""
     for index in range(number):
         (local / f"{index}.sh").write_text(f"#!/bin/bash\necho {index} > out-{index}\n")
-    mount.sh(f"cp {local}/*.sh .jobs/", timeout=PATIENCE * 5)
+    mount.sandbox.reset_calls()
+    mount.sh(copy.format(local), timeout=PATIENCE * 5)
     jobs = [os.readlink(mount.path / f".jobs/by-name/{index}.sh") for index in range(number)]
     assert len(set(jobs)) == number
     for job in jobs:
         assert wait(mount, job.removeprefix("../"))[:2] == ["COMPLETED", "0"]
     for index in range(number):
         assert (mount.remote / f"out-{index}").read_text() == f"{index}\n"
+    return {route: count for route, count in mount.sandbox.calls().items() if "token" not in route}
 
 
-def test_a_sweep_of_many_scripts_is_that_many_jobs(mount: Mount, tmp_path: Path) -> None:
-    sweep(mount, tmp_path, 20)
+def test_scripts_of_a_sweep_may_be_copied_by_several_processes(mount: Mount, tmp_path: Path) -> None:
+    sweep(mount, tmp_path, 20, copy="ls {}/*.sh | xargs -P 8 -I % cp % .jobs/")
+
+
+def test_a_sweep_of_two_hundred_scripts_is_two_hundred_jobs_and_as_many_calls(
+    slurm: SandboxProcess, new_mount: Callable[..., Mount], tmp_path: Path
+) -> None:
+    mount = new_mount("v2", sandbox=slurm)
+    mount.mount()
+    began = time.monotonic()
+    calls = sweep(mount, tmp_path, SWEEP)
+    assert calls.pop("POST /v2/compute/{system}/jobs") == SWEEP
+    # All that were looked at were looked at together.
+    assert sum(calls.values()) <= (time.monotonic() - began) / 2.0 + 2
+
+
+def test_a_sweep_over_v1_puts_submits_and_removes_each_script_once(
+    new_mount: Callable[..., Mount], tmp_path: Path
+) -> None:
+    mount = new_mount("v1")
+    mount.mount()
+    calls = sweep(mount, tmp_path, SWEEP)
+    assert calls["POST /v1/compute/jobs/path"] == SWEEP
+    # Uploads and removals may be repeated.
+    for route in ("POST /v1/utilities/upload", "DELETE /v1/utilities/rm"):
+        assert SWEEP <= calls[route] <= SWEEP * 1.05
 
 
 @pytest.mark.long
-def test_a_sweep_of_two_hundred_scripts_is_two_hundred_jobs(slurm_mount: Mount, tmp_path: Path) -> None:
-    sweep(slurm_mount, tmp_path, 200)
+def test_a_sweep_of_two_hundred_scripts_over_v1_and_a_real_slurm(
+    slurm: SandboxProcess, new_mount: Callable[..., Mount], tmp_path: Path
+) -> None:
+    mount = new_mount("v1", sandbox=slurm)
+    mount.mount()
+    sweep(mount, tmp_path, SWEEP)
 
 
 def test_who_waits_for_a_job_can_be_killed(mount: Mount) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from io import FileIO
 
 import pytest
 
-from tests.mounted.conftest import APIS, Mount, wait_until
+from tests.mounted.conftest import APIS, PATIENCE, Mount, wait_until
 
 SWEEP = 20
 
@@ -109,6 +113,35 @@ def test_watching_many_jobs_costs_what_watching_one_does(new_mount: Callable[...
     mount.sandbox.reset_calls()
     assert mount.run("ls", ".jobs")
     mount.run("rm", "-r", *[f".jobs/{job}" for job in jobs])
+
+
+def test_wait_can_be_polled_and_is_readable_when_the_job_has_ended(mount: Mount) -> None:
+    job = submit(mount, "#!/bin/bash\nwhile [ ! -e go ]; do sleep 0.1; done\nexit 3\n")
+    ways = ("poll", "select", "epoll")
+    with contextlib.ExitStack() as stack:
+        waits = [stack.enter_context((mount.path / f".jobs/{job}/wait").open("rb", buffering=0)) for _ in ways]
+        threads = stack.enter_context(ThreadPoolExecutor(len(ways)))
+        assert not any(readable(way, wait, 0) for way, wait in zip(ways, waits, strict=True))
+        told = [threads.submit(readable, way, wait, PATIENCE) for way, wait in zip(ways, waits, strict=True)]
+        assert not readable("poll", waits[0], 0.5)
+        (mount.remote / "go").touch()
+        assert all(each.result(PATIENCE * 2) for each in told)
+        assert [wait.read(100).split(b"\t")[:2] for wait in waits] == [[b"FAILED", b"3"]] * len(ways)
+    with (mount.path / f".jobs/{job}/status").open("rb", buffering=0) as status:
+        assert readable("poll", status, 0)
+
+
+def readable(way: str, file: FileIO, seconds: float) -> bool:
+    """Whether a system call says within so many seconds that a file can be read."""
+    if way == "select":
+        return bool(select.select([file], [], [], seconds)[0])
+    if way == "poll":
+        poll = select.poll()
+        poll.register(file, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+    with select.epoll() as epoll:
+        epoll.register(file, select.EPOLLIN)
+        return bool(epoll.poll(seconds))
 
 
 def test_what_has_ended_is_not_asked_for_again(mount: Mount) -> None:

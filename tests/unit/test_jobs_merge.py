@@ -75,6 +75,7 @@ def test_the_interval_grows_with_the_age_of_the_youngest_job_however_many_there_
     assert interval([record(age=age)], 1000.0) == seconds
     assert interval([record(age=age + number) for number in range(200)], 1000.0) == seconds
     assert interval([record(JobState.COMPLETED), record(age=age)], 1000.0) == seconds
+    assert interval([record(age=age)], 1000.0, 120.0) == 120.0
 
 
 def test_an_array_is_made_of_its_tasks() -> None:

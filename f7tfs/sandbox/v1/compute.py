@@ -143,6 +143,7 @@ class Compute:
 
     def _queued(self, job: JobRecord) -> dict[str, str]:
         running = job.started is not None
+        reason = "Priority" if job.reason == "None" else job.reason
         elapsed = time.time() - job.started if job.started else 0.0
         return {
             **self._files(job),
@@ -151,7 +152,7 @@ class Compute:
             "state": job.state,
             "partition": job.partition,
             "nodes": "1",
-            "nodelist": "localhost" if running else "(Priority)",
+            "nodelist": "localhost" if running else f"({reason})",
             "start_time": duration(elapsed),  # the two are swapped in the real one, too
             "time": self._local(job.started) if running else "N/A",
             "time_left": duration(job.limit - elapsed),

@@ -16,7 +16,7 @@ from f7tfs.cluster.jobs import base_id
 from f7tfs.cluster.model import Job, JobFiles, Stat
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.jobs.arrays import is_job_id, is_task, task_number, with_arrays
-from f7tfs.vfs.jobs.merge import FRESH_SECONDS, interval, miss, observe
+from f7tfs.vfs.jobs.merge import FRESH_SECONDS, SHORTEST, interval, miss, observe
 from f7tfs.vfs.jobs.record import Phase, Record
 from f7tfs.vfs.jobs.store import JobStore
 from f7tfs.vfs.singleflight import SingleFlight
@@ -35,9 +35,13 @@ MOST_MISSING = 5
 class Book:
     """Jobs by the names of their directories. Nothing is asked while nobody looks."""
 
-    def __init__(self, cluster: Cluster, store: JobStore, zone: Callable[[], Zone | None]) -> None:
+    def __init__(
+        self, cluster: Cluster, store: JobStore, zone: Callable[[], Zone | None], shortest: float = SHORTEST
+    ) -> None:
+        """`shortest`: seconds for which what was seen is believed at least."""
         self._cluster = cluster
         self._store = store
+        self._shortest = shortest
         self.zone = zone
         self._flight: SingleFlight[str, None] = SingleFlight()
         self._fresh_until = float("-inf")
@@ -130,7 +134,7 @@ class Book:
         record.changed = time.time()
         self._records[record.key] = record
         # It is seen from this moment, and looked at soon: the interval is by the youngest.
-        self._fresh_until = min(self._fresh_until, trio.current_time() + interval([record], record.changed))
+        self._fresh_until = min(self._fresh_until, trio.current_time() + self.interval([record]))
         await self._store.save(record)
 
     async def save(self, record: Record) -> None:
@@ -148,6 +152,10 @@ class Book:
         """See to it that what is known is not too old. While the cluster is away, what is known has to do."""
         if trio.current_time() >= self._fresh_until:
             await self._flight.run("look", self._ask)
+
+    def interval(self, records: list[Record]) -> float:
+        """Seconds for which what was seen of them is believed."""
+        return interval(records, time.time(), self._shortest)
 
     async def fresh(self, record: Record) -> Record:
         """The same record, looked at again if it may have changed."""
@@ -179,7 +187,7 @@ class Book:
         for key in set(missing) - {job.job_id for job in jobs}:
             miss(self._records[key])
         self.seen = asked
-        self._fresh_until = trio.current_time() + interval(list(self._records.values()), time.time())
+        self._fresh_until = trio.current_time() + self.interval(list(self._records.values()))
         await self._store.save(*changed)
 
     def _missing(self, listed: set[str], now: float) -> list[str]:

@@ -27,7 +27,6 @@ from f7tfs.cluster.errors import NotFound, SchedulerRefused
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.jobs import texts
 from f7tfs.vfs.jobs.arrays import task_number
-from f7tfs.vfs.jobs.merge import interval
 from f7tfs.vfs.jobs.output import OutputFile
 from f7tfs.vfs.jobs.record import Phase, Record
 from f7tfs.vfs.nodes import Attributes, Inode
@@ -105,12 +104,17 @@ class WaitFile(VirtualFile):
         # Not made yet: it is the read that waits, not the open.
         return VirtualHandle(inode=self, flags=flags, pid=pid)
 
+    def readable(self) -> bool:
+        return self.record.ended or self.record.phase is Phase.UNCERTAIN
+
+    async def until_readable(self) -> None:
+        while not self.readable():
+            await self.tree.book.fresh(self.record)
+            if not self.readable():
+                await trio.sleep(self.tree.book.interval([self.record]))
+
     async def content(self) -> bytes:
-        book = self.tree.book
-        while not self.record.ended and self.record.phase is not Phase.UNCERTAIN:
-            await book.fresh(self.record)
-            if not self.record.ended:
-                await trio.sleep(interval([self.record], time.time()))
+        await self.until_readable()
         return texts.status(self.record).encode()
 
 

@@ -27,13 +27,13 @@ FRESH_SECONDS = 15.0
 MOST_MISSES = 20
 
 
-def interval(records: list[Record], now: float) -> float:
+def interval(records: list[Record], now: float, shortest: float = SHORTEST) -> float:
     """Seconds for which what was seen is believed: short after something happened, and longer with time.
 
     It is by the youngest job that has not ended, so it is the same for one job and for hundreds.
     """
     ages = [now - max(record.created, record.changed) for record in records if record.active]
-    return min(max(min(ages, default=0.0) * SHARE, SHORTEST), LONGEST)
+    return max(min(min(ages, default=0.0) * SHARE, LONGEST), shortest)
 
 
 def observe(record: Record, seen: Job, now: float, zone: Zone | None) -> bool:

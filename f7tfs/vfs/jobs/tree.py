@@ -50,7 +50,7 @@ class JobsTree:
         self.hidden: set[str] = set()
         """What of the cluster is not seen, because it has our name."""
         self._store = JobStore(options.state_directory / "jobs.sqlite")
-        self.book = Book(cluster, self._store, zone)
+        self.book = Book(cluster, self._store, zone, options.jobs_interval)
         self.output = Outputs(cluster, self.book, cache)
         self._submitter = Submitter(
             cluster,
