@@ -39,6 +39,13 @@ class Judge:
         found = [(m, t) for m, t in self.operations if m == method and _matches(t, path)]
         return min(found, key=lambda each: each[1].count("{")) if found else None
 
+    def described(self, method: str, template: str) -> tuple[list[Any], dict[str, Any]]:
+        """The parameters that all methods of a path share, and what the document has of one of them."""
+        item = self._document["paths"][template]
+        found = dict(self.resolved(item[method.lower()]))
+        found["parameters"] = [self.resolved(each) for each in found.get("parameters", [])]
+        return [self.resolved(each) for each in item.get("parameters", [])], found
+
     def complaints(self, base: str, answer: httpx.Response) -> Iterator[str]:
         """What is wrong with a request and its answer; `base` is the URL that the document's paths follow."""
         request = answer.request
@@ -47,7 +54,7 @@ class Judge:
         if found is None:
             yield f"{request.method} {path}: not in the document"
             return
-        described = self._resolved(self._document["paths"][found[1]][found[0].lower()])
+        described = self.resolved(self._document["paths"][found[1]][found[0].lower()])
         shared = self._document["paths"][found[1]].get("parameters", [])
         where = f"{found[0]} {found[1]}"
         if answer.is_success:
@@ -56,7 +63,7 @@ class Judge:
 
     def _request(self, where: str, parameters: list[Any], request: httpx.Request) -> Iterator[str]:
         query = parse_qs(urlsplit(str(request.url)).query, keep_blank_values=True)
-        known = [self._resolved(parameter) for parameter in parameters]
+        known = [self.resolved(parameter) for parameter in parameters]
         for parameter in known:
             places: dict[str, Any] = {"query": query, "header": request.headers}
             place = places.get(parameter["in"])
@@ -72,7 +79,7 @@ class Judge:
             yield f"{where}: {status} is not in the document"
             return
         kind = answer.headers.get("content-type", "").partition(";")[0]
-        content = self._resolved(described).get("content", {})
+        content = self.resolved(described).get("content", {})
         if not content or not answer.content:
             return
         if "*/*" in content:
@@ -88,7 +95,8 @@ class Judge:
             place = "/".join("*" if isinstance(part, int) else str(part) for part in error.absolute_path)
             yield f"{where} at /{place}: {_short(error.message)}"
 
-    def _resolved(self, value: Any) -> Any:
+    def resolved(self, value: Any) -> Any:
+        """What a reference leads to."""
         while "$ref" in value:
             found: Any = self._document
             for part in value["$ref"].removeprefix("#/").split("/"):
