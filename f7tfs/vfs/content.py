@@ -113,6 +113,10 @@ def _write_all(fd: int, data: memoryview, offset: int) -> None:
         data, offset = data[written:], offset + written
 
 
+JOURNAL_ROOM = 16 * 2**20
+"""Bytes of the local disk without which nothing is changed: the journal and its log need a few of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """Content that may be dropped: its bytes here, and whom to tell."""
@@ -166,11 +170,13 @@ class ContentStore:
         kept = self._clean[content] = _Kept(content.present.total(), forget)
         self._used += kept.size
         while self._used > self._budget and self._clean:
-            oldest = next(iter(self._clean))
-            forget_oldest = self._clean[oldest].forget
-            self.take(oldest)
-            forget_oldest()
-            self.discard(oldest)
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        oldest, kept = next(iter(self._clean.items()))
+        self.take(oldest)
+        kept.forget()
+        self.discard(oldest)
 
     def take(self, content: Content) -> None:
         """Content that is in use again: it is not dropped."""
@@ -183,10 +189,22 @@ class ContentStore:
         content.path.unlink(missing_ok=True)
 
     def make_room(self, size: int) -> None:
-        """Raises OSError ENOSPC where `size` more bytes would not leave the local disk its reserve."""
+        """Drop clean content until `size` more bytes leave the local disk its reserve. Raises OSError ENOSPC."""
+        self._make_free(size + self._reserved)
+
+    def check_room(self) -> None:
+        """Make sure that the journal can still be written, before anything is changed. Raises OSError ENOSPC."""
+        self._make_free(min(JOURNAL_ROOM, self._reserved))
+
+    def _make_free(self, size: int) -> None:
+        while self._free() < size:
+            if not self._clean:
+                raise OSError(errno.ENOSPC, "the local disk that holds the content cache is full")
+            self._drop_oldest()
+
+    def _free(self) -> int:
         stats = os.statvfs(self._directory)
-        if stats.f_bavail * stats.f_frsize - size < self._reserved:
-            raise OSError(errno.ENOSPC, "the local disk that holds the content cache is full")
+        return stats.f_bavail * stats.f_frsize
 
     def sweep(self, keep: set[str]) -> None:
         """Remove the files of an earlier run that the journal does not name."""

@@ -384,6 +384,7 @@ class Filesystem:
     def _check_writable(self) -> None:
         if self.options.read_only:
             raise ReadOnly("mounted read-only")
+        self._cache.store.check_room()
 
     def _writable(self, inode: Inode) -> Directory:
         self._check_writable()

@@ -7,6 +7,7 @@ any), inode numbers that follow from no name, and a few facts of the mount.
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -91,13 +92,17 @@ class Journal:
         return result
 
     def _transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Raises OSError ENOSPC where the local disk is full."""
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             result = work(self._connection)
-        except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise OSError(errno.ENOSPC, "the local disk that holds the journal is full") from error
             raise
-        self._connection.execute("COMMIT")
         return result
 
     # -- changes ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -116,3 +117,25 @@ def test_the_plug_is_pulled_in_the_middle_of_a_copy(new_mount: Callable[..., Mou
     for index in range(30):
         assert (mount.remote / f"copy/f{index}").read_text() == f"content {index}\n" * 100
     assert mount.umount().returncode == 0
+
+
+def test_a_full_local_disk_refuses_changes_and_leaves_everything_as_it_was(
+    new_mount: Callable[..., Mount], tmp_path: Path
+) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(tmp_path)], check=True)
+    try:
+        mount = new_mount("v2", "--write-mode", "async", "--cache-dir", str(tmp_path / "cache"))
+        mount.mount()
+        (mount.path / "before").mkdir()
+        assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+        (tmp_path / "anothers").write_bytes(bytes(30 * 2**20))
+        for change in ("touch f", "mkdir d", "ln -s x l", "mv before after", "chmod 700 before"):
+            assert "No space left on device" in mount.attempt(*change.split()).stderr, change
+        assert mount.run("ls", "-A") == "before\n"
+        (tmp_path / "anothers").unlink()
+        mount.sh("mv before after; touch f")
+        assert mount.umount().returncode == 0
+        assert {"after", "f"} <= set(os.listdir(mount.remote))
+        mount.abandon()
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from functools import partial
 from pathlib import Path
 
@@ -104,3 +105,20 @@ def test_the_oldest_goes_where_the_budget_is_used_up(tmp_path: Path) -> None:
     store.discard(contents["c"])
     store.discard(contents["c"])
     assert (gone, store.used) == (["a"], 4)
+
+
+def test_clean_content_makes_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ContentStore(tmp_path, 10**9, 100)
+    gone: list[str] = []
+    for name in "abc":
+        store.keep(store.create(10, None), partial(gone.append, name))
+    stats = os.statvfs(tmp_path)
+
+    def full_but_for_what_went(_path: Path) -> os.statvfs_result:
+        return os.statvfs_result((1, 1, *stats[2:4], 100 + 10 * len(gone), *stats[5:]))
+
+    monkeypatch.setattr(os, "statvfs", full_but_for_what_went)
+    store.make_room(15)
+    assert gone == ["a", "b"]
+    with pytest.raises(OSError, match="full"):
+        store.make_room(1000)
