@@ -146,10 +146,20 @@ def measure(bench: Bench) -> list[tuple[str, str, str, str]]:
     rows.append(("first byte of a file: staging", f"{staging:.1f} s", "", ""))
     rows.append(("first byte elsewhere in it, once staged", f"{first:.3f} s", "", ""))
     out = timed(lambda: subprocess.run(["cp", str(large), str(bench.base / "out")], check=True))
+    past = timed(lambda: bench.f7tfs("cp", str(random), str(bench.base / "past")))
+    (bench.base / "past").unlink()
     url = bench.stage("large").url
     by_curl = timed(lambda: bench.curl_out(url))
     rows.append(
         ("out: `cp` from the mount, curl by ranges", f"{out:.1f} s", f"{by_curl:.1f} s", f"{by_curl / out:.2f}")
+    )
+    rows.append(
+        (
+            "out: `f7tfs cp`, with its start, the staging and an fsync",
+            f"{past:.1f} s",
+            f"{by_curl:.1f} s",
+            f"{by_curl / past:.2f}",
+        )
     )
     before = bench.cached()
     with random.open("rb") as file:
