@@ -17,8 +17,7 @@ INTRODUCTION = """# Beside sshfs, rclone and pyFirecREST
 
 Made by `python -m scripts.bench_peers`: the same tasks by sshfs and rclone, over SFTP to an SSH server of its
 own; by pyFirecREST, one call after the other as a script would do it; and by f7tfs in its modes `auto` and `async`.
-All
-servers are on one machine ({machine}) and serve one directory. Each is behind a TCP proxy that adds the
+All servers are on one machine ({machine}) and serve one directory. Each is behind a TCP proxy that adds the
 round trip shown; a call of the sandbox takes, besides that, as long as real servers took ({cost}), of
 which SSH has nothing. Each figure is of one measurement, by a mount made for it, so that nothing is cached.
 
