@@ -42,7 +42,7 @@ def page(cells: Sequence[Cell], tasks: Sequence[Task], pictures: dict[float, str
             cost=cost,
             bound=" or ".join(f"{bound:g} s" for bound in bounds),
             load=f"{min(loads):.1f} to {max(loads):.1f}",
-            note=f" {note}" if note else "",
+            note=f"\n\n{note}" if note else "",
             versions=versions(),
         )
     ]
