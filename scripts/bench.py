@@ -169,6 +169,19 @@ class Bench:
         self.measure(f"`cp -r` of {what}", "4", copy_in_and_sync)
         subprocess.run(["diff", "-r", str(source), str(self.sandbox.home / source.name)], check=True)
 
+    def tree_removed(self, mode: str) -> None:
+        top = plant(self.sandbox.home / f"old-{mode}-{self.latency}")
+        self.forget()
+        self.run("ls", "-lR", top.name)
+
+        def remove_and_sync() -> None:
+            self.run("rm", "-r", top.name)
+            self.f7tfs("sync", str(self.mnt))
+
+        what = f"{TREE}, listed before, mode `{mode}`, until the cluster has done it"
+        self.measure(f"`rm -r` of {what}", "1", remove_and_sync)
+        assert not top.exists()
+
     def large_file(self, local: Path, megabytes: int) -> None:
         size = megabytes * MB
         write_random(local / "large", size)
@@ -300,6 +313,7 @@ def measured(api: str, latencies: list[float], megabytes: int) -> list[Row]:
                     bench.small_files(local)
                     bench.find()
                     bench.tree_out(local)
+                    bench.tree_removed("auto")
                 if megabytes and api == "v2":
                     bench.set_latency(0.0)
                     bench.large_file(local, megabytes)
@@ -307,6 +321,7 @@ def measured(api: str, latencies: list[float], megabytes: int) -> list[Row]:
                 for latency in latencies:
                     bench.set_latency(latency)
                     bench.tree_in(local)
+                    bench.tree_removed("async")
         return bench.rows
 
 

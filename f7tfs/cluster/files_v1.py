@@ -124,10 +124,10 @@ class FilesV1:
             with _errors():
                 await self._client.simple_delete(self.system, _sent(path.rstrip("/")))
 
-    async def rename(self, old: str, new: str) -> None:
-        """Two calls: `mv` would move into a directory instead of replacing it, so that is looked at first."""
+    async def rename(self, old: str, new: str, *, free: bool = False) -> None:
+        """Two calls, one if `free`: `mv` would move into a directory instead of replacing it: that is looked at."""
         _sent(old)
-        target = await kind_of(self.stat, _sent(new))
+        target = None if free else await kind_of(self.stat, _sent(new))
         if old == new:
             if target is None:
                 raise NotFound(old)

@@ -128,10 +128,11 @@ class Cluster(Protocol):
     async def remove(self, path: str) -> None:
         """Remove an entry. WARNING: removes a directory with all below it; the caller checks first."""
 
-    async def rename(self, old: str, new: str) -> None:
+    async def rename(self, old: str, new: str, *, free: bool = False) -> None:
         """Rename, replacing a file at `new`. Raises AlreadyExists if `new` is a directory.
 
-        One call where `features.cheap_rename`; else a job, waited for and verified.
+        A call or two where `features.cheap_rename`; else a job, waited for and verified. `free`: nothing can be at
+        `new`, which is not looked at.
         """
 
     async def make_symlink(self, path: str, target: str) -> None:

@@ -96,8 +96,9 @@ class ClusterV2(FilesV2):
 
     # -- renaming and staging --------------------------------------------------------------------
 
-    async def rename(self, old: str, new: str) -> None:
+    async def rename(self, old: str, new: str, *, free: bool = False) -> None:
         """A job: two calls, one submission, some looks, two removals of logs."""
+        del free
         await self._rename(old, new)
 
     async def stage_out(self, path: str, progress: Progress | None = None) -> StagedObject:

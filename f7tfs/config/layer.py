@@ -39,6 +39,7 @@ class Settings:
     debug: bool | None = None
     nobulk: bool | None = None
     noburst: bool | None = None
+    gather: float | None = None
     jobs_name: str | None = None
     list_jobs: bool | None = None
     nocancel: bool | None = None

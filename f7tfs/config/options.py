@@ -108,6 +108,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "attribute_timeout": ("attribute_timeout", _seconds),
     "nobulk": ("nobulk", _flag),
     "noburst": ("noburst", _flag),
+    "gather": ("gather", _seconds),
     "deadline": ("deadline", _seconds),
     "drain_timeout": ("drain_timeout", _seconds),
     "write_mode": ("write_mode", _write_mode),

@@ -37,6 +37,8 @@ class MountOptions:
     """List and fetch one by one, even where a program walks."""
     noburst: bool = False
     """In mode `auto` each change waits for the cluster, however many a program makes."""
+    gather: float = 0.5
+    """How long a removal waits for the next one, to be made together; 0: it does not."""
     attribute_timeout: float = 5.0
     deadline: float = 60.0
     drain_timeout: float = 3600.0

@@ -152,6 +152,7 @@ def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
         attribute_timeout=options.attribute_timeout,
         bulk=not options.nobulk,
         bursts=not (options.noburst or options.nobulk),
+        gather_seconds=options.gather,
         jobs_name=options.jobs_name,
         jobs_listed=options.list_jobs,
         jobs_cancel=not options.nocancel,

@@ -77,6 +77,8 @@ class Change:
     """A task has taken it upon itself."""
     in_flight: bool = False
     """Requests for it are under way."""
+    alone: bool = False
+    """Of a removed directory: it does not go with all below it in one call, since something unknown is there."""
 
     @property
     def paths(self) -> tuple[str, ...]:

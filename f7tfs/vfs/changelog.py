@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 import trio
 
@@ -111,6 +111,12 @@ class ChangeLog:
         """The cluster has it, or it is given up."""
         self.take_out(change)
         await self.journal.finish(change, set_time)
+
+    async def finish_all(self, changes: Sequence[Change]) -> None:
+        """The same of changes that were made together."""
+        for change in changes:
+            self.take_out(change)
+        await self.journal.finish_all(changes)
 
     def of(self, node: Node) -> list[Change]:
         """The changes of one node."""
@@ -218,6 +224,8 @@ class ChangeLog:
         """The changes that may be made now, at most `limit`; not those of the rows that are `held` back."""
         found: list[Change] = []
         order, now = Order(), trio.current_time()
+        if not any(_is_due(change, now) for change in self.changes.values()):
+            return found
         for claimed in self._claims:
             order.note(claimed)
         for change in self.changes.values():
@@ -290,14 +298,14 @@ class ChangeLog:
         await self.journal.update(change)
         self.tell()
 
-    def put_off(self, change: Change, error: ClusterError) -> None:
-        """It may work later: try again after a pause."""
-        change.attempts += 1
-        change.error, change.tried = error, trio.current_time()
+    def put_off(self, change: Change, error: ClusterError, *others: Change) -> None:
+        """It may work later: try again after a pause, together with `others` that were tried with it."""
         if isinstance(error, Unavailable):
             self._reachability.lost(error)
-        pause = min(LONGEST_PAUSE, 2.0**change.attempts) * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter
-        change.not_before = trio.current_time() + pause
+        attempts, now = change.attempts + 1, trio.current_time()
+        pause = min(LONGEST_PAUSE, 2.0**attempts) * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter
+        for each in (change, *others):
+            each.attempts, each.error, each.tried, each.not_before = attempts, error, now, now + pause
         logger.warning("%s is not on the cluster yet, next try in %.0f s: %s", describe(change), pause, error)
         self.tell()
 

@@ -6,6 +6,7 @@ from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.attribute_changes import AttributeChanges
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.changelog import ChangeLog
+from f7tfs.vfs.clearing import Clearing
 from f7tfs.vfs.making import Making
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.paces import Paces
@@ -33,8 +34,9 @@ class Changes:
         renamer: Renamer,
         presently: Presently,
         paces: Paces,
+        clearing: Clearing,
     ) -> None:
-        removing = Removing(cluster, log, metadata, cache, reader, uploads, presently)
+        removing = Removing(cluster, log, metadata, cache, reader, uploads, presently, clearing)
         making = Making(cluster, sender, log, metadata, presently)
         attributes = AttributeChanges(cluster, log, presently)
         renaming = Renaming(log, metadata, cache, uploads, removing, making, renamer, presently)

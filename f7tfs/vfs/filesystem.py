@@ -15,10 +15,12 @@ from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, Permiss
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.access import Access, may
+from f7tfs.vfs.asides import Asides
 from f7tfs.vfs.bundles import Bundles
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.changes import Changes
+from f7tfs.vfs.clearing import Clearing
 from f7tfs.vfs.content import ContentStore
 from f7tfs.vfs.displaced import Displaced
 from f7tfs.vfs.errands import Errands
@@ -110,12 +112,23 @@ class Filesystem:
         renamer = Renamer(cluster, sender, self._reader, self._cache)
         replay = Replay(log, cluster, sender, renamer, self.metadata, looks, self._reachability)
         shipping = Shipping(log, cluster, sender, self.metadata, uploads, looks, options)
-        self.reintegration = Reintegration(log, uploads, replay, shipping, self._reachability)
+        clearing = Clearing(log, cluster, looks, Asides(cluster, journal), options)
+        self.reintegration = Reintegration(log, uploads, replay, shipping, clearing, self._reachability)
         log.on_refused = lambda change, error: paces.refused(change.path, error)
         self.files = Files(self.metadata, self._cache, self._reader, uploads, paces)
         presently = Presently(log, sender, self._reachability, looks, paces, options)
         self._changes = Changes(
-            cluster, log, self.metadata, self._cache, self._reader, uploads, sender, renamer, presently, paces
+            cluster,
+            log,
+            self.metadata,
+            self._cache,
+            self._reader,
+            uploads,
+            sender,
+            renamer,
+            presently,
+            paces,
+            clearing,
         )
         self.upkeep = Upkeep(
             cluster,
@@ -154,7 +167,7 @@ class Filesystem:
         changes = self.reintegration.log.changes.values()
         kept = {change.content.path.name for change in changes if change.content is not None}
         self._nursery.start_soon(self._sender.forget_uploads, kept)
-        self._nursery.start_soon(self.reintegration.run)
+        await self._nursery.start(self.reintegration.run)
         await self.jobs.start(root)
 
     # -- the kernel's table ----------------------------------------------------------------------

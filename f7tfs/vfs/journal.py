@@ -131,6 +131,11 @@ class Journal:
 
         await self._run(work)
 
+    async def finish_all(self, changes: Sequence[Change]) -> None:
+        """The cluster has all of them."""
+        rows = [(change.row,) for change in changes]
+        await self._run(lambda db: db.executemany("DELETE FROM changes WHERE id=?", rows))
+
     async def renamed(
         self,
         old: str,

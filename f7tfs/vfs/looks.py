@@ -5,7 +5,7 @@ One listing answers for all places of a directory for a while, but for those tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,12 @@ import trio
 from f7tfs.cluster.errors import NotADirectory, NotFound, Refused, TimedOut, Unauthorized
 from f7tfs.cluster.model import Entry, Kind
 from f7tfs.cluster.port import Cluster
-from f7tfs.vfs.change import ancestors
+from f7tfs.vfs.change import Change, ancestors
 from f7tfs.vfs.content import Content
-from f7tfs.vfs.nodes import Sent, Standing, Version
+from f7tfs.vfs.nodes import File, Sent, Standing, Version
 from f7tfs.vfs.singleflight import SingleFlight
 from f7tfs.vfs.standing import Verdict, judge
+from f7tfs.vfs.subtrees import by_directory
 
 DIRECTORIES = 1024
 REMEMBERED = 1024
@@ -65,6 +66,12 @@ class Looks:
         if look is None or not self._tells(look, directory, trio.current_time() - self._seconds):
             return None
         return look.asked, list(look.entries.values())
+
+    def take_tree(self, path: str, entries: Sequence[Entry], asked: float) -> None:
+        """The same of a whole subtree, with names relative to `path`."""
+        below = by_directory(entries)
+        for name in ("", *(entry.name for entry in entries if entry.kind is Kind.DIRECTORY)):
+            self.take(f"{path.rstrip('/')}/{name}".rstrip("/"), below.get(name, []), asked)
 
     def knows(self, path: str, since: float) -> bool:
         """Whether `at` needs no call."""
@@ -125,6 +132,18 @@ class Looks:
             case Verdict.ANOTHERS:
                 return False
         return await self._sent_there(path, found, standing.sent) or False
+
+    async def is_what_was_removed(self, change: Change, path: str, found: Entry) -> bool:
+        """Whether what is at `path` is what a removal is about: by what was there when it was removed here, or what
+        was still on its way then."""
+        node = change.node
+        if found.kind is not node.kind:
+            return False
+        if not isinstance(node, File):
+            return True
+        return bool(
+            await self.recognise(path, found, change.standing) or await self.recognise(path, found, node.standing)
+        )
 
     async def is_beginning(self, path: str, found: Entry, content: Content) -> bool:
         """Whether a file holds the beginning of a content that is here: an upload was cut off, by a quota perhaps.

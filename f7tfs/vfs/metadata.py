@@ -16,6 +16,7 @@ import trio
 from f7tfs.cluster.errors import ClusterError, NotFound, PermissionDenied, TooLarge, Unavailable
 from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.asides import shown
 from f7tfs.vfs.counts import Cache, CacheCounts
 from f7tfs.vfs.inodes import InodeTable, derived
 from f7tfs.vfs.journal import Journal, Kept
@@ -291,6 +292,7 @@ class Metadata:
 
     async def merge(self, directory: Directory, entries: Sequence[Entry], asked: float) -> None:
         """Take a listing of a directory that was asked for at `asked` as what it holds now."""
+        entries = shown(entries)
         unknown = any(entry.name not in directory.children for entry in entries)
         kept = await self._journal.kept_in(directory.path) if unknown else Kept({}, {})
         merged = self.tree.merge(directory, entries, kept, asked, trio.current_time())

@@ -47,9 +47,16 @@ class VfsOptions:
     """How much clean content stays in the content cache."""
     reserved_bytes: int = 512 * 2**20
     """So much of the local disk is left free; writing into it is ENOSPC."""
+    gather_seconds: float = 0.5
+    """How long a removal waits for the next one, to be made together; 0: it does not."""
     bulk: bool = True
     """Whether whole subtrees are listed, and small files that lie together fetched together, where programs walk."""
     bursts: bool = True
     """Whether in mode `auto` the changes of a program that makes many go into the journal."""
     listed_entries: int = 500_000
     """How many directory entries the metadata cache holds."""
+
+    @property
+    def gathers(self) -> bool:
+        """Whether removals are gathered."""
+        return self.bulk and self.gather_seconds > 0 and self.write_mode != "sync"

@@ -12,10 +12,12 @@ from f7tfs.cluster.lane import background
 from f7tfs.vfs.batches import Batch
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog, describe
+from f7tfs.vfs.clearing import Clearing
 from f7tfs.vfs.nodes import File
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.replay import Replay
 from f7tfs.vfs.shipping import Shipping
+from f7tfs.vfs.subtree_removals import RemovedTree
 from f7tfs.vfs.uploads import Uploads
 
 logger = logging.getLogger(__name__)
@@ -33,8 +35,15 @@ class Reintegration:
     """The way of the changes of this mount to the cluster, whatever they are."""
 
     def __init__(
-        self, log: ChangeLog, uploads: Uploads, replay: Replay, shipping: Shipping, reachability: Reachability
+        self,
+        log: ChangeLog,
+        uploads: Uploads,
+        replay: Replay,
+        shipping: Shipping,
+        clearing: Clearing,
+        reachability: Reachability,
     ) -> None:
+        self._clearing = clearing
         self.log = log
         self.uploads = uploads
         self._replay = replay
@@ -45,12 +54,16 @@ class Reintegration:
 
     # -- the background --------------------------------------------------------------------------
 
-    async def run(self) -> None:
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Send what is due, for ever."""
         async with trio.open_nursery() as nursery:
+            await nursery.start(self._clearing.restore)
+            task_status.started()
             while True:
                 news = self.log.news()
-                held, until = self._ship_what_gathered(nursery)
+                until = self._clearing.gathering()
+                held, shipping = self._ship_what_gathered(nursery)
+                held, until = held | self._clear_what_gathered(nursery), min(until, shipping)
                 for change in self.log.ready(self._room(), held):
                     change.sending = True
                     self._under_way += 1
@@ -72,6 +85,32 @@ class Reintegration:
             nursery.start_soon(self._ship, batch)
         held = waits or self._shipping.travelling
         return {change.row for change in gathered} if held else set(), until if waits else float("inf")
+
+    def _clear_what_gathered(self, nursery: trio.Nursery) -> set[int]:
+        """Send off the removals of whole subtrees. Returns the rows of those that there is no room for yet."""
+        held: set[int] = set()
+        if self._reachability.since is not None:
+            return held
+        for tree in self._clearing.trees():
+            if self._room():
+                self._clearing.take(tree)
+                self._under_way += 1
+                nursery.start_soon(self._clear, tree)
+            else:
+                held |= {change.row for change in tree.changes}
+        return held
+
+    async def _clear(self, tree: RemovedTree) -> None:
+        with background():
+            try:
+                await self._clearing.clear(tree)
+            except Exception as error:
+                # A defect, or the local disk: nothing in the background may end the mount, or give data up.
+                logger.exception("%s could not be removed", tree.top)
+                self.log.put_off(tree.changes[-1], Uncertain(str(error)), *tree.changes[:-1])
+            finally:
+                self._under_way -= 1
+                self.log.tell()
 
     async def _ship(self, batch: Batch) -> None:
         with background():

@@ -11,6 +11,7 @@ from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.change import Change, ChangeKind
 from f7tfs.vfs.changelog import ChangeLog
+from f7tfs.vfs.clearing import Clearing
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import locked
 from f7tfs.vfs.nodes import Directory, File, Node, Standing
@@ -32,7 +33,9 @@ class Removing:
         reader: Reader,
         uploads: Uploads,
         presently: Presently,
+        clearing: Clearing,
     ) -> None:
+        self._clearing = clearing
         self._cluster = cluster
         self._log = log
         self._metadata = metadata
@@ -118,6 +121,7 @@ class Removing:
             kind = ChangeKind.RMDIR if isinstance(node, Directory) else ChangeKind.UNLINK
             standing = self._log.standing_of(node) if isinstance(node, File) else Standing(known=False)
             change = self._log.register(kind, node, node.path, standing=standing, dentries=((parent, node.name),))
+            self._clearing.hold(change)
             # Before what need not be made is forgotten: a crash in between must not bring it back.
             await self._log.keep(change)
         await self._removed(node)

@@ -111,21 +111,11 @@ class Replay:
         found = await self._looks.at(change.path, change.tried)
         if found is None:
             return
-        if found.kind is not change.node.kind or not await self._is_known(change, found):
+        if not await self._looks.is_what_was_removed(change, change.path, found):
             self._leave(change, "somebody changed it meanwhile")
             return
         with contextlib.suppress(NotFound):
             await self._cluster.remove(change.path)
-
-    async def _is_known(self, change: Change, found: Entry) -> bool:
-        """By what was there when it was removed here, or what was still on its way then."""
-        node = change.node
-        if not isinstance(node, File):
-            return True
-        return bool(
-            await self._looks.recognise(change.path, found, change.standing)
-            or await self._looks.recognise(change.path, found, node.standing)
-        )
 
     async def _rmdir(self, change: Change) -> None:
         try:

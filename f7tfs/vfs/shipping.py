@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import trio
 
 from f7tfs.cluster.errors import ClusterError, NotFound, Unavailable
-from f7tfs.cluster.model import Entry, Kind
+from f7tfs.cluster.model import Entry
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.archive import Member, write_archive
 from f7tfs.vfs.batches import MOST, OVERHEAD, Batch, candidates, plan
@@ -23,7 +23,6 @@ from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.routes import WriteRoute
 from f7tfs.vfs.sender import Sender, digest_of
 from f7tfs.vfs.standing import with_sent
-from f7tfs.vfs.subtrees import by_directory
 from f7tfs.vfs.uploads import Uploads
 
 logger = logging.getLogger(__name__)
@@ -230,10 +229,7 @@ class Shipping:
             entries = await self._cluster.list_tree(path)
         except NotFound:
             return {}
-        below = by_directory(entries)
-        directories = ["", *(entry.name for entry in entries if entry.kind is Kind.DIRECTORY)]
-        for directory in directories:
-            self._looks.take(_join(path, directory), below.get(directory, []), asked)
+        self._looks.take_tree(path, entries, asked)
         return {_join(path, entry.name): entry for entry in entries}
 
     def _seen(self, batch: Batch) -> list[tuple[Directory, float, list[Entry]]]:

@@ -153,6 +153,10 @@ class Twin(RuleBasedStateMachine):
     def removes_a_directory(self, path: str) -> None:
         self.same(os.rmdir, path)
 
+    @rule(path=paths)
+    def removes_a_tree(self, path: str) -> None:
+        self.same(shutil.rmtree, path)
+
     @rule(path=paths, points_to=st.sampled_from(["a", "d", "../a", "nowhere"]))
     def links(self, path: str, points_to: str) -> None:
         self.twice(lambda top: os.symlink(points_to, top / path), f"symlink {path}")

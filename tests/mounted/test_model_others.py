@@ -88,6 +88,9 @@ class TwinInTrouble(Twin):
             assert got in TROUBLED, f"{what}: {got!r} instead of {expected!r}"
             self.look_again(before, what)
 
+    def removes_a_tree(self, path: str) -> None:
+        """These are many operations, and some of them may be done: not here."""
+
     def unused(self) -> int:
         """Ends the trouble; how many calls did not come to meet it."""
         (rule_left,) = self.mount.sandbox._admin("GET", "faults")["rules"]
