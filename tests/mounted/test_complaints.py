@@ -109,7 +109,16 @@ def test_status_tells_everything_to_people_and_to_programs(mount: Mount, session
 NOISE = [".Trash", ".Trash-0", "autorun.inf", ".DS_Store", ".xdg-volume-info", "desktop.ini"]
 
 
-def test_what_desktops_look_for_costs_no_call_even_where_nothing_is_known(mount: Mount) -> None:
+@pytest.fixture(params=APIS)
+def unlisted(new_mount: Callable[..., Mount], request: pytest.FixtureRequest) -> Mount:
+    """A mount that lists no directory before it is asked for, whatever programs did a moment ago."""
+    mount: Mount = new_mount(request.param, "-o", "nobulk")
+    mount.mount()
+    return mount
+
+
+def test_what_desktops_look_for_costs_no_call_even_where_nothing_is_known(unlisted: Mount) -> None:
+    mount = unlisted
     (mount.remote / "d").mkdir()
     (mount.remote / "d/.DS_Store").write_text("theirs")
     mount.f7tfs("refresh", str(mount.path))
@@ -119,7 +128,8 @@ def test_what_desktops_look_for_costs_no_call_even_where_nothing_is_known(mount:
     assert mount.calls() == 0
 
 
-def test_what_desktops_look_for_is_there_once_it_was_listed_and_is_not_overwritten(mount: Mount) -> None:
+def test_what_desktops_look_for_is_there_once_it_was_listed_and_is_not_overwritten(unlisted: Mount) -> None:
+    mount = unlisted
     (mount.remote / "d").mkdir()
     (mount.remote / "d/.DS_Store").write_text("theirs")
     mount.f7tfs("refresh", str(mount.path))
