@@ -176,15 +176,16 @@ def exercise(mount: Mount, seed: int, steps: int = STEPS) -> None:
     note(f"random operations on one file ({mount.api}):", steps)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_bytes_of_a_file_are_those_that_a_program_made_them(mount: Mount, seed: int) -> None:
-    exercise(mount, seed)
+def test_the_bytes_of_a_file_are_those_that_a_program_made_them(mount: Mount) -> None:
+    exercise(mount, 1)
 
 
-@pytest.mark.parametrize("mode", ["async", "sync"])
+@pytest.mark.parametrize("mode", ["auto", "async", "sync"])
 @pytest.mark.parametrize("api", APIS)
-def test_so_they_are_in_the_other_write_modes(new_mount: Callable[..., Mount], api: str, mode: str) -> None:
-    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0})
+def test_so_they_are_in_bursts_and_in_the_other_write_modes(
+    new_mount: Callable[..., Mount], api: str, mode: str
+) -> None:
+    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0}, bursts=True)
     mount.mount()
     exercise(mount, 3, STEPS // 2)
     assert mount.umount().returncode == 0
@@ -195,7 +196,7 @@ def test_so_they_are_in_the_other_write_modes(new_mount: Callable[..., Mount], a
 @pytest.mark.parametrize("mode", ["auto", "async", "sync"])
 @pytest.mark.parametrize("api", APIS)
 def test_so_they_are_after_thousands_of_operations(new_mount: Callable[..., Mount], api: str, mode: str) -> None:
-    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0})
+    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0}, bursts=True)
     mount.mount()
     for seed in range(int(os.environ.get("F7TFS_SEEDS", "10"))):
         (mount.path / str(seed)).mkdir()

@@ -56,7 +56,7 @@ def tree(top: Path) -> dict[str, object]:
 @pytest.mark.parametrize("mode", ["auto", "async"])
 @pytest.mark.parametrize("api", APIS)
 def test_programs_that_get_into_each_others_way(new_mount: Callable[..., Mount], api: str, mode: str) -> None:
-    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0})
+    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0}, bursts=True)
     mount.mount()
     work_together(mount, 60)
     assert mount.umount().returncode == 0
@@ -67,7 +67,7 @@ def test_programs_that_get_into_each_others_way(new_mount: Callable[..., Mount],
 @pytest.mark.parametrize("mode", ["auto", "async", "sync"])
 @pytest.mark.parametrize("api", APIS)
 def test_so_they_do_for_long(new_mount: Callable[..., Mount], api: str, mode: str) -> None:
-    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0})
+    mount = new_mount(api, "--write-mode", mode, settings={"job_start_seconds": 0.0}, bursts=True)
     mount.mount()
     for seed in range(10):
         work_together(mount, 500, 100 * seed)
