@@ -34,12 +34,13 @@ def url_of(sandbox: SandboxProcess, version: str) -> str:
     return str(getattr(sandbox.info, f"url_{version}"))
 
 
-def use_up(sandbox: SandboxProcess) -> float:
-    """Let another program of the user call until it is refused; for how many seconds it is told to wait."""
+def use_up(sandbox: SandboxProcess) -> tuple[float, float]:
+    """Let another program of the user call until it is refused; when it asked, and how long it is told to wait."""
     while True:
+        asked = time.monotonic()
         response = httpx.get(f"{sandbox.info.url_v2}/status/systems", timeout=60)
         if response.status_code == 429:
-            return float(response.headers["retry-after"])
+            return asked, float(response.headers["retry-after"])
 
 
 def test_a_client_that_sees_the_limit_is_never_refused(sandbox: SandboxProcess, client: Any) -> None:
@@ -52,12 +53,11 @@ def test_a_client_that_sees_the_limit_is_never_refused(sandbox: SandboxProcess, 
 
 def test_a_refused_call_comes_back_when_it_was_told_to(sandbox: SandboxProcess, client: Any) -> None:
     sandbox.faults(rate_limit=2, rate_seconds=3)
-    told = use_up(sandbox)
-    began = time.monotonic()
+    asked, told = use_up(sandbox)
     sandbox.reset_calls()
     client.stat("cluster", sandbox.info.home)
     # What is told is rounded up to whole seconds.
-    assert time.monotonic() - began > told - 1.5
+    assert time.monotonic() - asked > told - 1
     assert sum(sandbox.calls().values()) <= 2
 
 
