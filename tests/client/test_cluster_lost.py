@@ -142,7 +142,7 @@ def test_an_upload_that_was_given_up_here_never_overwrites_a_newer_one(site: Sit
     """The server begins with the older one when the newer one has been asked for already."""
 
     async def use(cluster: Cluster) -> None:
-        site.sandbox.faults({"match": "upload", "delay": 3.0})
+        site.sandbox.faults({"match": "upload", "delay": 2.0})
         with trio.move_on_after(1.0):
             await cluster.write_direct(f"{site.top}/f", b"older, and longer")
         await cluster.write_direct(f"{site.top}/f", b"newer")
@@ -156,7 +156,7 @@ def test_a_removal_that_was_given_up_here_takes_nothing_newer(site: Site) -> Non
     (site.real / "d").mkdir()
 
     async def use(cluster: Cluster) -> None:
-        site.sandbox.faults({"match": "DELETE", "delay": 3.0})
+        site.sandbox.faults({"match": "DELETE", "delay": 2.0})
         with trio.move_on_after(1.0):
             await cluster.remove(f"{site.top}/d")
         await cluster.make_directory(f"{site.top}/d")
