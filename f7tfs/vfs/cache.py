@@ -54,8 +54,7 @@ class ContentCache:
         if node.handles:
             content.release()
         self.on_dropped(content)
-        if not content.frozen:
-            self.store.discard(content)
+        self.store.discard(content)
 
     def opened(self, node: File) -> None:
         """A handle more."""
@@ -78,8 +77,8 @@ class ContentCache:
         content = node.content
         if content is None or node.handles or (content.dirty and not node.unlinked):
             return
-        if content.frozen or (node.unlinked and node.change is not None and node.change.content is content):
-            # It is on its way, and read; whoever sends it comes back here.
+        if node.unlinked and node.change is not None and node.change.content is content:
+            # It is on its way; whoever sends it comes back here.
             return
         if node.unlinked:
             node.content = None
@@ -98,4 +97,9 @@ class ContentCache:
         content = self.content(node)
         if not content.frozen:
             return content
-        return self.give(node, await self.store.copy(content))
+        twin = await self.store.copy(content)
+        if node.content is content and content.frozen:
+            return self.give(node, twin)
+        # Nobody reads it any more, or the file has another content by now.
+        self.store.discard(twin)
+        return self.content(node)

@@ -31,15 +31,53 @@ class Content:
         """The version these bytes were read from; None: they do not derive from what is on the cluster."""
         self.present = Extents()
         self.dirty = False
-        self.frozen = False
-        """An upload is reading it: it must not change."""
         self.users = 0
         self._fd = -1
+        self._holds = 0
+        self._stills = 0
+        self._discarded = False
 
     @property
     def complete(self) -> bool:
         """Whether all bytes are here."""
         return self.present.covers(0, self.size)
+
+    @property
+    def frozen(self) -> bool:
+        """Somebody reads it and awaits meanwhile: it must not change."""
+        return self._stills > 0
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Its file stays for the time of the block, though the content be discarded meanwhile.
+
+        Whoever uses a content on both sides of an await holds it.
+        """
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            self._remove_if_due()
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Held, and frozen too."""
+        self._stills += 1
+        try:
+            with self.held():
+                yield
+        finally:
+            self._stills -= 1
+
+    def discard(self) -> None:
+        """Remove the file, as soon as nobody holds it. Handles that have it open go on reading it."""
+        self._discarded = True
+        self._remove_if_due()
+
+    def _remove_if_due(self) -> None:
+        if self._discarded and not self._holds:
+            self.path.unlink(missing_ok=True)
 
     def acquire(self) -> None:
         """Keep the file open until `release`: for as long as a handle uses it."""
@@ -159,7 +197,8 @@ class ContentStore:
     async def copy(self, content: Content) -> Content:
         """A copy that may change while the original is being sent."""
         twin = self.create(content.size, content.base)
-        await trio.to_thread.run_sync(_copy, content.path, twin.path)
+        with content.held():
+            await trio.to_thread.run_sync(_copy, content.path, twin.path)
         for start, stop in _ranges(content):
             twin.present.add(start, stop)
         return twin
@@ -175,8 +214,9 @@ class ContentStore:
     def _drop_oldest(self) -> None:
         oldest, kept = next(iter(self._clean.items()))
         self.take(oldest)
-        kept.forget()
-        self.discard(oldest)
+        if not oldest.dirty:
+            kept.forget()
+            oldest.discard()
 
     def take(self, content: Content) -> None:
         """Content that is in use again: it is not dropped."""
@@ -184,9 +224,9 @@ class ContentStore:
             self._used -= kept.size
 
     def discard(self, content: Content) -> None:
-        """Remove the file. Handles that have it open go on reading it."""
+        """It is of no use any more."""
         self.take(content)
-        content.path.unlink(missing_ok=True)
+        content.discard()
 
     def make_room(self, size: int) -> None:
         """Drop clean content until `size` more bytes leave the local disk its reserve. Raises OSError ENOSPC."""

@@ -109,12 +109,13 @@ class Files:
         content = self._cache.content(node)
         if handle.failed is not None and trio.current_time() - handle.failed[0] < AGAIN_SECONDS:
             raise handle.failed[1]
-        try:
-            await self._reader.ensure(handle, node, content, offset, offset + length)
-        except Unavailable as error:
-            handle.failed = (trio.current_time(), error)
-            raise
-        return content.read(offset, length)
+        with content.held():
+            try:
+                await self._reader.ensure(handle, node, content, offset, offset + length)
+            except Unavailable as error:
+                handle.failed = (trio.current_time(), error)
+                raise
+            return content.read(offset, length)
 
     async def write(self, handle: Handle, offset: int, data: bytes) -> int:
         node = _file(handle)
@@ -130,10 +131,10 @@ class Files:
         """Cut, or grow by zeros; without an open handle it is sent at once. False: it has that size already."""
         if node.attributes.size == size and (node.content is None or node.content.size == size):
             return False
-        if size == 0 and node.content is None:
+        if size == 0:
             async with node.preparing:
-                content = self._cache.give_new(node)
-                await self._begin(node, content)
+                if node.content is None:
+                    await self._begin(node, self._cache.give_new(node))
         content = await self._writable(node, max(0, size - node.attributes.size))
         content.truncate(size)
         self._touch(node, content)
@@ -144,22 +145,16 @@ class Files:
         return True
 
     async def _writable(self, node: File, more: int) -> Content:
-        """A complete content, marked dirty, that no upload reads."""
+        """A complete content, marked dirty, that no upload reads. Nothing was awaited since that was so."""
         self._cache.store.make_room(more)
-        content = node.content
-        change = node.change
-        if content is not None and not content.frozen and change is not None and change.content is content:
-            if change.state is not State.OPEN:
-                await self._uploads.begin(node, content)
-            return content
-        async with node.preparing:
-            # A change on the cluster may drop the content while it is being fetched.
-            while not (content := self._cache.content(node)).complete:
-                self._cache.store.make_room(content.size)
-                await self._reader.complete(node)
-            content = await self._cache.thaw(node)
-            await self._begin(node, content)
-            return content
+        while (content := _open_for_writing(node)) is None:
+            async with node.preparing:
+                # A change on the cluster may drop the content while it is being fetched.
+                while not (content := self._cache.content(node)).complete:
+                    self._cache.store.make_room(content.size)
+                    await self._reader.complete(node)
+                await self._begin(node, await self._cache.thaw(node))
+        return content
 
     async def _begin(self, node: File, content: Content) -> None:
         """Nothing of a file without a name is ever sent: another one may stand at its place."""
@@ -218,6 +213,15 @@ class Files:
             except Refused:
                 # Nobody can be told any more; the change stays, marked as failed.
                 return
+
+
+def _open_for_writing(node: File) -> Content | None:
+    """The content of a file, if it may be written just now."""
+    content, change = node.content, node.change
+    if content is None or content.frozen:
+        return None
+    noted = change is not None and change.content is content and change.state is State.OPEN
+    return content if noted or (node.unlinked and content.dirty and content.complete) else None
 
 
 def _file(handle: Handle) -> File:

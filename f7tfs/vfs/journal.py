@@ -105,6 +105,11 @@ class Journal:
             raise
         return result
 
+    async def settled(self) -> None:
+        """Returns when all that it was told so far is written down."""
+        async with self._lock:
+            pass
+
     # -- changes ---------------------------------------------------------------------------------
 
     async def add(self, change: Change) -> None:

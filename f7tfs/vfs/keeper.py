@@ -39,7 +39,8 @@ class JournalKeeper:
         content = self._change(row).content
         if content is None:
             raise NotFound(f"change {row} has no content")
-        await trio.to_thread.run_sync(copy_new, content.path, target)
+        with content.held():
+            await trio.to_thread.run_sync(copy_new, content.path, target)
 
     async def drop(self, row: int) -> None:
         """Give a change up: here, everything is as the cluster has it. Raises Refused where others wait for it."""

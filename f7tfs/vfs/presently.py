@@ -97,6 +97,8 @@ class Presently:
         # No await since the look at what is in the way.
         with self._log.claim(paths):
             try:
+                # What was made here before is forgotten first: after a kill it must not be made once more.
+                await self._log.journal.settled()
                 with trio.fail_after(self._patience):
                     await self._sender.end_older(*paths)
                     await call()

@@ -218,7 +218,7 @@ class Ranges:
         scope = trio.CancelScope()
         stream.scopes.add(scope)
         try:
-            with self._transfers.running(stream.transfer), scope:
+            with self._transfers.running(stream.transfer), scope, content.held():
                 async with self._limiter:
                     await self._fetch(node, content, stream, start, stop)
         except Exception as error:  # noqa: BLE001 -- whoever needs it fetches it again and gets the error

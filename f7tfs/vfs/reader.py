@@ -42,7 +42,7 @@ class Reader:
         self._cache = cache
         self._bundles = bundles
         self._counts = counts
-        self._whole: SingleFlight[int, None] = SingleFlight()
+        self._whole: SingleFlight[Content, None] = SingleFlight()
         self._ranges = Ranges(
             cluster,
             StagedCopies(options.state_directory / "staged.json"),
@@ -60,9 +60,9 @@ class Reader:
         if node.change is None and self._route(node.attributes.size) is ReadRoute.STAGED:
             self._ranges.begin(node, self._cache.content(node))
 
-    async def complete(self, node: File) -> None:
-        """Make the whole file present."""
-        content = self._cache.content(node)
+    async def complete(self, node: File, content: Content | None = None) -> None:
+        """Make the whole file present, in its content or in one that it had."""
+        content = content or self._cache.content(node)
         await self._ensure(node, content, 0, content.size)
 
     async def ensure(self, handle: Handle, node: File, content: Content, start: int, stop: int) -> None:
@@ -84,11 +84,15 @@ class Reader:
     async def _ensure(self, node: File, content: Content, start: int, stop: int, ahead: int = 0) -> None:
         if content.present.covers(start, min(stop, content.size)):
             return
+        with content.held():
+            await self._bring(node, content, start, stop, ahead)
+
+    async def _bring(self, node: File, content: Content, start: int, stop: int, ahead: int) -> None:
         if self._route(content.size) is ReadRoute.DIRECT:
             if await self._bundles.carried(node, content):
                 return
             try:
-                await self._whole.run(node.number, lambda: self._fetch_whole(node, content))
+                await self._whole.run(content, lambda: self._fetch_whole(node, content))
                 return
             except TooLarge:
                 logger.info("%s has grown above the direct limit", node.path)

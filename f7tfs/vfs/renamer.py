@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import File, Node, Sent, Standing
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.routes import RenameRoute, plan_rename
@@ -51,20 +52,32 @@ class Renamer:
         self, node: File, old: str, new: str, remote_mode: int | None, before_sending: BeforeSending
     ) -> bool:
         """Write the content under the new name, and only then remove the old one."""
-        moves = node.change is None
-        if moves:
-            await self._reader.complete(node)
-            content = self._cache.content(node)
-            content.frozen = True
-            try:
-                sent = await digest_of(content)
-                node.standing = with_sent(standing_of(node), sent)
-                await before_sending(sent)
-                await self._sender.put(new, content, sent, node.attributes, remote_mode)
-            finally:
-                content.frozen = False
-                self._cache.idle(node)
-            content.base, node.version, node.standing = None, None, Standing(sent=(sent,))
-            node.written_here, node.remote_mode = True, node.attributes.mode
+        moved = await self._write_anew(node, new, remote_mode, before_sending)
         await self._cluster.remove(old)
-        return moves
+        return moved
+
+    async def _write_anew(self, node: File, new: str, remote_mode: int | None, before_sending: BeforeSending) -> bool:
+        """False where a newer content waits: it is on its way to the new name already."""
+        while node.change is None:
+            content = self._cache.content(node)
+            try:
+                # From before it is fetched: whoever removes or replaces the file meanwhile does not take it away.
+                with content.still():
+                    await self._reader.complete(node, content)
+                    if node.content is content or node.unlinked:
+                        await self._send(node, content, new, remote_mode, before_sending)
+                        return True
+            finally:
+                self._cache.idle(node)
+        return False
+
+    async def _send(
+        self, node: File, content: Content, new: str, remote_mode: int | None, before_sending: BeforeSending
+    ) -> None:
+        sent = await digest_of(content)
+        node.standing = with_sent(standing_of(node), sent)
+        await before_sending(sent)
+        node.remote_mode = await self._sender.put(new, content, sent, node.attributes, remote_mode)
+        content.base, node.version, node.written_here = None, None, True
+        # A newer content, if there is one by now, finds this one there.
+        node.standing = Standing(sent=(sent,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import trio
@@ -184,13 +185,15 @@ class Renaming:
             await self._uploads.finished(change, new)
 
         try:
-            attempt = await self._presently.make(
-                [old, new],
-                call,
-                effect,
-                lambda other: other is change or _falls_with(other, target),
-                held=(node, target),
-            )
+            # Until the journal knows that it arrived: what is written meanwhile is another content.
+            with change.content.still() if change.content else contextlib.nullcontext():
+                attempt = await self._presently.make(
+                    [old, new],
+                    call,
+                    effect,
+                    lambda other: other is change or _falls_with(other, target),
+                    held=(node, target),
+                )
         except ClusterError:
             node.standing, node.on_cluster, node.remote_mode = before, False, None
             raise

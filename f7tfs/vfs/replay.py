@@ -67,6 +67,8 @@ class Replay:
             # No await since the look at what is in the way.
             change.in_flight = True
             try:
+                # What was made before it is forgotten first: after a kill it would not find what it made.
+                await self._log.journal.settled()
                 if change.kind is not ChangeKind.CHMOD:
                     await self._sender.end_older(*change.paths)
                 await self._makers[change.kind](change)
@@ -174,7 +176,9 @@ class Replay:
         if target is not None and change.uncertain_before:
             self._settle_names(change)
             return
-        if not change.node.unlinked:
+        node = change.node
+        # A content that waits is brought to the new name anyway: only the old one was to be removed.
+        if not (node.unlinked or (isinstance(node, File) and node.change is not None)):
             logger.warning("%s was renamed here, but is gone on the cluster", change.path)
         self._give_way(change)
 

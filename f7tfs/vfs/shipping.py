@@ -138,15 +138,15 @@ class Shipping:
             file.lock.acquire_nowait()
         for change in batch.changes:
             change.sending = change.in_flight = True
-            if change.content is not None:
-                change.content.frozen = True
         try:
-            yield
+            with contextlib.ExitStack() as stack:
+                for change in batch.changes:
+                    if change.content is not None:
+                        stack.enter_context(change.content.still())
+                yield
         finally:
             for change in batch.changes:
                 change.in_flight = False
-                if change.content is not None:
-                    change.content.frozen = False
             for file in files:
                 file.lock.release()
 

@@ -259,25 +259,29 @@ class Uploads:
         When this returns, nothing has been awaited since the mode there was what is asked for.
         """
         node, content = _file(change), _content(change)
-        content.frozen = True
         try:
-            # Put down first: if the answer is lost, it is told from another's doing by this.
-            sent = await digest_of(content)
-            node.standing = with_sent(node.standing, sent)
-            await self._log.arrives(path, Standing(sent=(sent,)), change, node)
-            self._looks.outdate(path)
-            mode = remote_mode if sent == there else None
-            if mode is None:
-                mode = await self._sender.put(path, content, sent, node.attributes, remote_mode)
-            while mode != node.attributes.mode:
-                mode = node.attributes.mode
-                await self._sender.chmod(path, mode)
-            # All that was sent before has been replaced.
-            node.standing = Standing(sent=(sent,))
+            with content.still():
+                await self._transfer(change, node, content, path, remote_mode, there)
         finally:
-            content.frozen = False
             # Though it failed, it may have arrived.
             self._looks.outdate(path)
+
+    async def _transfer(
+        self, change: Change, node: File, content: Content, path: str, remote_mode: int | None, there: Sent | None
+    ) -> None:
+        # Put down first: if the answer is lost, it is told from another's doing by this.
+        sent = await digest_of(content)
+        node.standing = with_sent(node.standing, sent)
+        await self._log.arrives(path, Standing(sent=(sent,)), change, node)
+        self._looks.outdate(path)
+        mode = remote_mode if sent == there else None
+        if mode is None:
+            mode = await self._sender.put(path, content, sent, node.attributes, remote_mode)
+        while mode != node.attributes.mode:
+            mode = node.attributes.mode
+            await self._sender.chmod(path, mode)
+        # All that was sent before has been replaced.
+        node.standing = Standing(sent=(sent,))
 
     # -- afterwards ------------------------------------------------------------------------------
 

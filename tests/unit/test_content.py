@@ -72,6 +72,29 @@ def test_the_oldest_clean_content_goes_when_the_budget_is_used_up(tmp_path: Path
     assert contents[1].path.exists()
 
 
+def test_what_is_held_stays_though_it_is_discarded_or_goes_over_the_budget(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path, 0, 0)
+    discarded, evicted = store.create(0, None), store.create(0, None)
+    with discarded.held(), evicted.still():
+        discarded.write(0, b"x")
+        evicted.write(0, b"y")
+        store.discard(discarded)
+        store.keep(evicted, lambda: None)
+        assert discarded.read(0, 1) + evicted.read(0, 1) == b"xy"
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_became_dirty_again_does_not_go_with_what_is_clean(tmp_path: Path) -> None:
+    store, gone = ContentStore(tmp_path, 15, 0), []
+    contents = [store.create(0, None) for _ in range(2)]
+    for index, content in enumerate(contents):
+        content.write(0, bytes(10))
+        store.keep(content, lambda index=index: gone.append(index))  # type: ignore[misc]  # a default binds it
+        content.dirty = True
+    assert gone == []
+    assert contents[0].path.exists()
+
+
 def test_a_full_disk_is_told_before_it_is_full(tmp_path: Path) -> None:
     with pytest.raises(OSError) as failed:  # noqa: PT011 -- the errno is what is looked at
         ContentStore(tmp_path, 1, 2**62).make_room(1)

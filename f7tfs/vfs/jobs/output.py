@@ -12,6 +12,7 @@ from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.model import JobState, Stat
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.cache import ContentCache
+from f7tfs.vfs.content import Content
 from f7tfs.vfs.jobs.book import Book
 from f7tfs.vfs.jobs.record import Record
 from f7tfs.vfs.nodes import File, Version
@@ -91,6 +92,10 @@ class Outputs:
         if small and not content.present.total():
             # One call brings all of it.
             return
+        with content.held():
+            await self._read_windows(output, content, start, stop)
+
+    async def _read_windows(self, output: OutputFile, content: Content, start: int, stop: int) -> None:
         for gap_start, gap_stop in content.present.missing(start, min(stop, content.size)):
             for at in range(gap_start, gap_stop, LARGEST_WINDOW):
                 try:

@@ -1,0 +1,62 @@
+"""What is fetched or sent while its file is removed, renamed or replaced."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.mounted.conftest import APIS, Mount, wait_until
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
+OLD = 1_600_000_000
+
+
+def called(mount: Mount, part: str) -> bool:
+    return any(part in route for route in mount.sandbox.calls())
+
+
+@pytest.mark.parametrize("doing", ["rm g", "echo other > h; mv h g"])
+def test_a_file_may_be_removed_or_replaced_while_its_rename_fetches_it(
+    new_mount: Callable[..., Mount], doing: str
+) -> None:
+    mount = new_mount("v2", "--write-mode", "async")
+    (mount.remote / "f").write_text("there")
+    os.utime(mount.remote / "f", (OLD, OLD))
+    mount.mount()
+    mount.sandbox.reset_calls()
+    mount.sandbox.faults({"match": "GET .*download", "delay": 3, "count": 1})
+    (mount.path / "f").rename(mount.path / "g")
+    wait_until(lambda: called(mount, "download"))
+    mount.sh(doing)
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    left = {path.name: path.read_text() for path in mount.remote.iterdir() if path.is_file()}
+    assert left == ({} if doing == "rm g" else {"g": "other\n"})
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_fetch_of_what_was_there_before_is_not_taken_for_one_of_what_is_there_now(
+    new_mount: Callable[..., Mount], api: str
+) -> None:
+    mount = new_mount(api)
+    there = mount.remote / "f"
+    there.write_text("before")
+    os.utime(there, (OLD, OLD))
+    mount.mount()
+    mount.sandbox.reset_calls()
+    mount.sandbox.faults({"match": "GET .*download", "delay": 5, "count": 1})
+    with subprocess.Popen(["cat", mount.path / "f"], stdout=subprocess.PIPE, text=True) as reader:
+        wait_until(lambda: called(mount, "download"))
+        there.write_text("another one")
+        os.utime(there, (OLD + 1, OLD + 1))
+        assert mount.f7tfs("refresh", str(mount.path)).returncode == 0
+        assert (mount.path / "f").stat().st_size == len("another one")
+        assert (mount.path / "f").read_text() == "another one"
+        assert reader.communicate()[0] in {"before", "another one", "another"}
+        assert reader.returncode == 0
+    # The kernel asks once more where reading ahead fails, so that programs saw it rarely.
+    assert "read: ENOENT" not in mount.log()
+    assert mount.umount().returncode == 0
