@@ -122,9 +122,8 @@ def survive(mount: Mount, kills: int) -> None:
     assert record.acknowledged > kills
 
 
-# Long until docs/limits.md no longer says that a kill may leave a content beside its file.
-@pytest.mark.long
 @pytest.mark.usefixtures("quiet_log")
+@pytest.mark.expects_log(" WARNING ")
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("api", APIS)
 def test_what_was_acknowledged_survives_ten_kills(killed_mounts: Callable[..., None], api: str) -> None:
