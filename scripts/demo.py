@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from f7tfs.cli.progress import waiting
 from f7tfs.sandbox.process import SandboxProcess
 
 MEGABYTES = 60
@@ -61,7 +62,8 @@ class Story:
         """Show a command, run it and show its output, in which `wanted` must be."""
         print(f"{GREEN}$ {command}{PLAIN}", flush=True)
         begun = time.monotonic()
-        done = self._quiet(command)
+        with waiting(f"{command.splitlines()[0]} …"):
+            done = self._quiet(command)
         print(done.stdout, end="")
         seconds = time.monotonic() - begun
         if seconds >= 0.5:

@@ -99,6 +99,10 @@ def _unexpected(error: Exception) -> int:
             complain(told.rstrip("."), f"{name} --help tells how it is called")
         return 2
     _trace()
+    if isinstance(error, OSError) and error.filename is not None:
+        # What the user's own disk or names refuse, wherever that comes up.
+        complain(f"{error.filename}: {error.strerror}", "f7tfs --debug COMMAND shows where")
+        return 1
     complain(f"unexpected {type(error).__name__}: {error} (a defect)", "f7tfs --debug COMMAND shows where")
     return 1
 

@@ -45,8 +45,14 @@ def doctor(
         from f7tfs.cli.checks.examination import examine
         from f7tfs.cli.checks.routes import ALL
 
-        with waiting(f"examining {settings.system} at {settings.url}"):
-            examine(settings, () if quick else ALL, findings.append)
+        examining = f"examining {settings.system} at {settings.url}"
+        with waiting(examining) as tell_next:
+
+            def found(finding: Finding) -> None:
+                findings.append(finding)
+                tell_next(f"{examining}: {count(len(findings), 'check')} done, {finding.check} {finding.state}")
+
+            examine(settings, () if quick else ALL, found)
     wrong = [finding for finding in findings if finding.state != "ok"]
     if as_json:
         show_json([asdict(finding) for finding in findings])

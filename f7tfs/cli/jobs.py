@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from f7tfs.cli.arguments import Json
-from f7tfs.cli.job_logs import copy_log
+from f7tfs.cli.job_files import copy_log, wait_for_end
 from f7tfs.cli.output import duration, show, show_json, show_record, show_table, tell
 from f7tfs.cli.places import control_of
+from f7tfs.cli.progress import waiting
 from f7tfs.mount.ask import ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mount_of
@@ -48,17 +49,24 @@ def submit(
     ] = None,
     name: Annotated[str | None, typer.Option(help="The job's name, else that of the script.")] = None,
     wait_for_it: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Submit a batch script; prints the job's id."""
     text = _read(script)
     directory = _jobs_of(workdir)
     called = name or script.name
-    with _told(directory / f"{called}.err"):
+    with _told(directory / f"{called}.err"), waiting(f"submitting {called}"):
         (directory / called).write_bytes(text)
         job = (directory / "by-name" / called).readlink().name
-    show(job)
-    if wait_for_it:
-        _end(_wait(directory / job))
+    if not as_json:
+        show(job)
+    line = _wait(directory / job) if wait_for_it else None
+    if as_json:
+        show_json(_info(directory / job))
+    elif line is not None:
+        show(f"{job}\t{line}")
+    if line is not None:
+        _end(line)
 
 
 @jobs.command("list")
@@ -69,7 +77,7 @@ def list_jobs(
 ) -> None:
     """List the jobs of a mount: active ones, and the recent past."""
     directory = _jobs_of(mount)
-    with _told():
+    with _told(), waiting("asking the scheduler"):
         found = json.loads((directory / "queue.json").read_text())
     if active:
         found = [job for job in found if not job["finished"]]
@@ -99,8 +107,7 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
 @jobs.command("show")
 def show_job(job: JobId, mount: InMount = None, as_json: Json = False) -> None:
     """Show all that is known of a job."""
-    with _told():
-        info = json.loads((_jobs_of(mount) / job / "info.json").read_text())
+    info = _info(_jobs_of(mount) / job)
     if as_json:
         show_json(info)
     else:
@@ -110,23 +117,36 @@ def show_job(job: JobId, mount: InMount = None, as_json: Json = False) -> None:
         show_record(f"job {info['key']}", told)
 
 
+def _info(job: Path) -> dict[str, Any]:
+    with _told(), waiting("asking the scheduler"):
+        info: dict[str, Any] = json.loads((job / "info.json").read_text())
+    return info
+
+
 @jobs.command()
-def wait(job: JobIds, mount: InMount = None) -> None:
+def wait(job: JobIds, mount: InMount = None, as_json: Json = False) -> None:
     """Wait until jobs have ended; prints what became of each. Ends with 1 where one did not complete."""
     directory = _jobs_of(mount)
-    _end(*[_wait(directory / each) for each in job])
+    lines, told = [], []
+    for each in job:
+        line = _wait(directory / each)
+        lines.append(line)
+        if as_json:
+            told.append(_info(directory / each))
+        else:
+            show(f"{each}\t{line}")
+    if as_json:
+        show_json(told)
+    _end(*lines)
 
 
 def _wait(job: Path) -> str:
-    with _told():
-        line = (job / "wait").read_text().rstrip("\n")
-        # `last` may be another one by now.
-        show(f"{job.name}\t{line}")
-    return line.split("\t")[0]
+    with _told(), waiting(f"waiting for job {job.name}") as tell_next:
+        return wait_for_end(job, lambda state: tell_next(f"waiting for job {job.name}: {state}"))
 
 
-def _end(*states: str) -> None:
-    if any(state != _DONE for state in states):
+def _end(*lines: str) -> None:
+    if any(line.split("\t")[0] != _DONE for line in lines):
         raise typer.Exit(1)
 
 
@@ -148,7 +168,7 @@ def cancel(job: JobIds, mount: InMount = None) -> None:
     """Cancel jobs. Those that have ended stay as they are."""
     directory = _jobs_of(mount)
     for each in job:
-        with _told():
+        with _told(), waiting(f"cancelling job {each}"):
             (directory / each / "ctl").write_text("cancel\n")
         tell(f"job {each} is cancelled")
 

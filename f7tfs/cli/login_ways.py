@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from f7tfs.cli.ask import answer, choice, secret_answer
 from f7tfs.cli.output import tell
-from f7tfs.cli.site_check import browser_login, provider_of
+from f7tfs.cli.progress import waiting
+from f7tfs.cli.site_check import Provider, browser_login, provider_of
 from f7tfs.config import BrowserLogin, ClientCredentials, ConfigError, TokenCommand, config_file, secrets_directory
 from f7tfs.config.secrets import SecretFiles
 from f7tfs.firecrest.auth import Authorization
@@ -59,7 +60,7 @@ def _by_command(command: str) -> Login:
 
 
 def _by_client(given: Given) -> Login:
-    provider = provider_of(given.issuer or answer("identity provider (issuer or token URL)", "--token-url"))
+    provider = _provider(given.issuer or answer("identity provider (issuer or token URL)", "--token-url"))
     client_id = given.client_id or answer("client id", "--client-id", os.environ.get("FIRECREST_CLIENT_ID"))
     secret = os.environ.get("FIRECREST_CLIENT_SECRET") or secret_answer("client secret")
     credentials = ClientCredentials(provider.token_url, client_id, secret)
@@ -78,7 +79,7 @@ def _by_client(given: Given) -> Login:
 
 
 def _by_browser(given: Given) -> Login:
-    provider = provider_of(given.issuer or answer("identity provider (issuer)", "--token-url"))
+    provider = _provider(given.issuer or answer("identity provider (issuer)", "--token-url"))
     if not provider.device_url:
         raise ConfigError(
             f"{given.issuer} offers no login in a browser (device flow)", "use --client-id or --token-command"
@@ -86,9 +87,15 @@ def _by_browser(given: Given) -> Login:
     client_id = given.client_id or answer("client id", "--client-id", os.environ.get("FIRECREST_CLIENT_ID"))
     login = BrowserLogin(provider.device_url, provider.token_url, client_id, bool(given.keyring))
     # The refresh token is put away at once: it is how the login is remembered.
-    authorization = browser_login(provider, client_id, store_for(keyring=login.keyring), _show)
+    with waiting("waiting until you have logged in"):
+        authorization = browser_login(provider, client_id, store_for(keyring=login.keyring), _show)
     keys = {"token_url": login.token_url, "device_url": login.device_url, "client_id": client_id}
     return Login(authorization, lambda: {**keys, "keyring": True} if login.keyring else dict(keys))
+
+
+def _provider(issuer: str) -> Provider:
+    with waiting(f"asking {issuer}"):
+        return provider_of(issuer)
 
 
 def _show(login: DeviceLogin) -> None:

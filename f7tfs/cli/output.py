@@ -5,7 +5,8 @@ Results go to standard output, everything else to standard error. A result is
 - a table, `show_table(("job", "state"), rows, empty="no jobs")`: on a terminal with a heading and in colour; in a
   pipe one line for each row, without a heading, the cells parted by tabs (for `cut`, `awk` and `while read`);
 - a record, `show_record(title, {"state": "running", …})`: a line with the title, an indented one for each value;
-- with `--json` (`as_json: Json = False`, of cli/arguments.py) the whole value: `show_json(value)`.
+- with `--json` (`as_json: Json = False`, of cli/arguments.py) the whole value: `show_json(value)`; each
+  command is called in its forms by tests/dayone/test_forms.py.
 
 What only a person wants to know is said by `tell("…")`, and by cli/progress.py where somebody waits. An error is
 raised, as `MountError(what, cure)` or another UserError; app.py prints its two lines. Exit codes: 0 done,
@@ -33,6 +34,7 @@ _STYLES = (
     ("red", {"FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "CANCELLED", "failed", "problem", "stale"}),
 )
 """Words that are shown in colour where they are a whole cell."""
+_LONGEST_COMPLAINT = 2000
 
 
 @functools.cache
@@ -55,9 +57,9 @@ def tell(text: str) -> None:
 
 def complain(what: str, cure: str = "") -> None:
     """What happened and what to do, on a line each of standard error."""
-    tell(f"f7tfs: {_one_line(what)}")
+    tell(f"f7tfs: {_shortened(_one_line(what))}")
     if cure:
-        tell(f"       {_one_line(cure)}")
+        tell(f"       {_shortened(_one_line(cure))}")
 
 
 def show_json(value: object) -> None:
@@ -114,6 +116,11 @@ def _cell(value: object) -> Any:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST_COMPLAINT // 2
+    return text if len(text) <= _LONGEST_COMPLAINT else f"{text[:half]} … {text[-half:]}"
 
 
 # -- how values are written ----------------------------------------------------------------------

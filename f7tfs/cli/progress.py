@@ -12,15 +12,15 @@ Progress = Callable[[int, int], None]
 
 
 @contextmanager
-def waiting(text: str) -> Iterator[None]:
-    """Something turns while the block runs."""
+def waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """Something turns while the block runs; what it gets is told another text to show."""
     if not console(stderr=True).is_terminal:
-        yield
+        yield lambda _text: None
         return
     from rich.text import Text
 
-    with console(stderr=True).status(Text(text)):
-        yield
+    with console(stderr=True).status(Text(text)) as status:
+        yield lambda text: status.update(Text(text))
 
 
 @contextmanager

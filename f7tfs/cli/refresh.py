@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from f7tfs.cli.places import mount_and_path
+from f7tfs.cli.progress import waiting
 from f7tfs.mount.ask import ask
 from f7tfs.mount.runtime import control_socket
 
@@ -19,4 +20,5 @@ def refresh(
 ) -> None:
     """Forget what is known of a path, so that the next look shows what is on the cluster now."""
     mountpoint, inside = mount_and_path(path)
-    ask(control_socket(mountpoint), "refresh", timeout=_SECONDS, path=inside)
+    with waiting(f"looking at {path} anew"):
+        ask(control_socket(mountpoint), "refresh", timeout=_SECONDS, path=inside)

@@ -12,6 +12,7 @@ import platformdirs
 import typer
 
 from f7tfs.cli.output import show, tell
+from f7tfs.cli.progress import waiting
 from f7tfs.config import config_file, read_profiles
 from f7tfs.config.profiles import HINT
 from f7tfs.mount.errors import MountError
@@ -108,9 +109,10 @@ def _quoted(word: str) -> str:
 def _systemctl(*arguments: str) -> None:
     """Tell the user's service manager, where one runs; the unit file is there anyway."""
     try:
-        done = subprocess.run(
-            ["systemctl", "--user", *arguments], capture_output=True, text=True, timeout=300, check=False
-        )
+        with waiting(f"systemctl --user {' '.join(arguments)}"):
+            done = subprocess.run(
+                ["systemctl", "--user", *arguments], capture_output=True, text=True, timeout=300, check=False
+            )
         reason = done.stderr.strip() if done.returncode else ""
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = str(error)

@@ -31,7 +31,12 @@ class Report:
             os.set_inheritable(descriptor, False)
 
     def ready(self, remote: str) -> None:
-        """The mount is usable."""
+        """The mount is usable: from now on the daemon belongs to nobody's terminal.
+
+        Not earlier: autofs lets only processes of its own group into the directory where something is to be mounted.
+        """
+        if self._descriptor is not None:
+            os.setsid()
         self._send({"ready": remote})
 
     def failed(self, error: UserError) -> None:
@@ -63,7 +68,6 @@ def start(arguments: Sequence[str], log_file: Path, seconds: float) -> str:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,
         )
     finally:
         os.close(sending)

@@ -1,17 +1,26 @@
-"""Copying a file that grows."""
+"""The files of a job, read as they come: output that grows, and an end that is waited for."""
 
 from __future__ import annotations
 
 import json
+import select
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 _PIECE = 2**17
 _PAUSE_SECONDS = 1.0
-_ACTIVE = frozenset(
-    {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING", "STOPPED"}
-)
+
+
+def wait_for_end(job: Path, tell_state: Callable[[str], None]) -> str:
+    """The last line of a job's `status`, once it has ended; `tell_state` hears each second how it is."""
+    with (job / "wait").open("rb", buffering=0) as wait:
+        poll = select.poll()
+        poll.register(wait, select.POLLIN)
+        while not poll.poll(_PAUSE_SECONDS * 1000):
+            tell_state((job / "status").read_text().split("\t")[0])
+        return (wait.read() or b"").decode().rstrip("\n")
 
 
 def copy_log(log: Path, info: Path | None) -> None:
