@@ -40,6 +40,9 @@ class Settings:
     nobulk: bool | None = None
     noburst: bool | None = None
     gather: float | None = None
+    verify: bool | None = None
+    streams: int | None = None
+    staging_deadline: float | None = None
     jobs_name: str | None = None
     list_jobs: bool | None = None
     nocancel: bool | None = None

@@ -9,6 +9,8 @@ from typing import Any
 from f7tfs.config.layer import WRITE_MODES, Settings, WriteMode
 from f7tfs.config.private import ConfigError
 
+MOST_STREAMS = 64
+
 
 def api_version(text: str) -> str:
     """The major version: 2, v2 and 2.3.1 are `2`."""
@@ -44,6 +46,13 @@ def _bytes(value: object) -> int:
     if isinstance(value, str):
         raise ValueError("bytes are wanted, as 500M or 20G")  # noqa: TRY004  as below
     return _number(value)
+
+
+def _count(value: object) -> int:
+    number = _number(value)
+    if not 1 <= number <= MOST_STREAMS:
+        raise ValueError(f"a number from 1 to {MOST_STREAMS} is wanted")
+    return number
 
 
 def _octal(value: object) -> int:
@@ -109,6 +118,9 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "nobulk": ("nobulk", _flag),
     "noburst": ("noburst", _flag),
     "gather": ("gather", _seconds),
+    "verify": ("verify", _flag),
+    "streams": ("streams", _count),
+    "staging_deadline": ("staging_deadline", _seconds),
     "deadline": ("deadline", _seconds),
     "drain_timeout": ("drain_timeout", _seconds),
     "write_mode": ("write_mode", _write_mode),

@@ -39,6 +39,12 @@ class MountOptions:
     """In mode `auto` each change waits for the cluster, however many a program makes."""
     gather: float = 0.5
     """How long a removal waits for the next one, to be made together; 0: it does not."""
+    verify: bool = False
+    """Compare the checksums of large uploads, not only their sizes."""
+    streams: int | None = None
+    """Connections to object storage at once, for each direction; None: 8 down, 4 up."""
+    staging_deadline: float = 1800.0
+    """How long a read waits for a file to be staged."""
     attribute_timeout: float = 5.0
     deadline: float = 60.0
     drain_timeout: float = 3600.0

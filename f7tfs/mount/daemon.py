@@ -18,6 +18,7 @@ from f7tfs.cluster.connect import connect
 from f7tfs.cluster.errors import NotFound
 from f7tfs.cluster.port import Cluster
 from f7tfs.firecrest.auth import Authorization, CachedToken
+from f7tfs.firecrest.session import Options
 from f7tfs.fuse.serve import FuseOptions, serve
 from f7tfs.mount.credentials import authorization_for
 from f7tfs.mount.errors import MountError
@@ -28,7 +29,7 @@ from f7tfs.mount.session import Session
 from f7tfs.mount.state import Origin, locked_state
 from f7tfs.vfs.filesystem import open_filesystem
 from f7tfs.vfs.journal_schema import JournalError
-from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.options import STREAMS, VfsOptions
 
 _log = logging.getLogger(__name__)
 
@@ -112,6 +113,8 @@ async def connected(settings: config.MountSettings, authorization: Authorization
             api_version=settings.api_version,
             account=settings.account,
             root_hint=settings.path,
+            options=client_options(settings.options.streams),
+            verify=settings.options.verify,
         )
         try:
             cluster = await stack.enter_async_context(connection)
@@ -120,6 +123,11 @@ async def connected(settings: config.MountSettings, authorization: Authorization
                 f"there is no FirecREST at {settings.url}: {error}", "check the URL; your site's documentation has it"
             ) from error
         yield cluster
+
+
+def client_options(streams: int | None) -> Options:
+    """How many parts are on their way to object storage at once; None: as the client has it."""
+    return Options() if streams is None else Options(storage_concurrency=streams)
 
 
 def token_status(authorization: Authorization) -> dict[str, object]:
@@ -153,6 +161,8 @@ def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
         bulk=not options.nobulk,
         bursts=not (options.noburst or options.nobulk),
         gather_seconds=options.gather,
+        streams=options.streams or STREAMS,
+        staging_deadline=options.staging_deadline,
         jobs_name=options.jobs_name,
         jobs_listed=options.list_jobs,
         jobs_cancel=not options.nocancel,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 WriteMode = Literal["auto", "async", "sync"]
+STREAMS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class VfsOptions:
     """No operation but one that waits for a staged transfer takes longer."""
     staging_deadline: float = 1800.0
     """How long a read waits for a file to be staged."""
-    streams: int = 8
+    streams: int = STREAMS
     """So many ranges of staged files are fetched at once."""
     write_mode: WriteMode = "auto"
     temporary_seconds: float = 2.0
