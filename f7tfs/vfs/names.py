@@ -20,15 +20,21 @@ def join(parent: Directory, name: str) -> str:
 
 
 async def at_its_place(node: Node, ask: Callable[[str], Awaitable[Answer]]) -> Answer:
-    """What `ask` says of a node's place on the cluster: the other one, while a rename is being made there."""
+    """What `ask` says of a node's place on the cluster: the other one, while a rename is being made there.
+
+    Raises NotFound where another thing has taken its place meanwhile.
+    """
     asked = node.remote_path
     try:
-        return await ask(asked)
+        answer = await ask(asked)
     except NotFound:
         other = next((path for path in (node.remote_path, node.path) if path != asked), None)
         if other is None:
             raise
-        return await ask(other)
+        answer = await ask(other)
+    if node.displaced:
+        raise NotFound(f"{asked} was replaced")
+    return answer
 
 
 def conflict_name(path: str) -> str:

@@ -134,6 +134,13 @@ class Node(Inode):
         parent, name = self.moved or (self.parent, self.name)
         return self.name if parent is None else f"{parent.remote_path.rstrip('/')}/{name}"
 
+    @property
+    def displaced(self) -> bool:
+        """Whether the cluster has another thing where it had this one."""
+        parent, name = self.moved or (self.parent, self.name)
+        other = None if parent is None else parent.children.get(name)
+        return self.unlinked and other is not None and other is not self and other.on_cluster
+
     def is_below(self, directory: Node) -> bool:
         """Whether `directory` is this node or one of its ancestors."""
         node: Node | None = self

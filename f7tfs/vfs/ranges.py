@@ -141,6 +141,8 @@ class Ranges:
         if found is not None:
             self._resize(node, content, found)
             return found
+        if node.displaced:
+            raise NotFound(f"{node.remote_path} was replaced")
         staging = self._staging(node, content)
         staging.waiting += 1
         try:

@@ -78,6 +78,11 @@ class Reader:
             return
         await self._ensure(node, content, start, stop, ahead)
 
+    def forget_copy(self, node: File) -> None:
+        """It is here, and loses its place: a staged copy would be taken for one of what comes there next."""
+        if node.content is not None:
+            self._ranges.forget(node.content)
+
     def _route(self, size: int) -> ReadRoute:
         return plan_read(size, self._cluster.limits)
 

@@ -49,11 +49,15 @@ class Removing:
         node = await self._metadata.lookup(parent, name)
         if isinstance(node, Directory):
             raise IsADirectory(node.path)
-        if isinstance(node, File) and node.handles and node.on_cluster and node.change is None:
-            # Who has it open goes on reading it.
-            await self._reader.complete(node)
+        await self.keep_readable(node)
         if await self._unlink_now(node) is not Attempt.MADE:
             await self.journal(node)
+
+    async def keep_readable(self, node: Node) -> None:
+        """Bring a file here that is about to lose its name: who has it open goes on reading it."""
+        if isinstance(node, File) and node.handles and node.on_cluster and node.change is None:
+            await self._reader.complete(node)
+            self._reader.forget_copy(node)
 
     async def _unlink_now(self, node: Node) -> Attempt:
         if not self._presently.expected(node.path) or not self._log.may_be_there(node):

@@ -71,6 +71,7 @@ class Renaming:
             if flags & RENAME_NOREPLACE:
                 raise AlreadyExists(target.path)
             await self._check_replaceable(node, target)
+            await self._removing.keep_readable(target)
         if target is None or isinstance(target, File):
             attempt = await self._rename_now(node, new_parent, new_name, target)
         else:

@@ -236,3 +236,17 @@ def test_the_time_of_a_write_is_the_time_here(mount: Mount) -> None:
     before = time.time()
     mount.sh("echo x > f")
     assert before - 1 <= (mount.path / "f").stat().st_mtime <= time.time() + 1
+
+
+@pytest.mark.parametrize("repeated", [3, 2_000_000], ids=["small", "staged"])
+def test_who_has_a_file_open_goes_on_reading_it_when_another_takes_its_name(mount: Mount, repeated: int) -> None:
+    old, new = b"old " * repeated, b"new " * repeated
+    for name, content in (("f", old), ("other", new)):
+        (mount.remote / name).write_bytes(content)
+        # Of one time and size: no version tells them apart.
+        os.utime(mount.remote / name, (1_600_000_000, 1_600_000_000))
+    mount.f7tfs("refresh", str(mount.path))
+    with (mount.path / "f").open("rb") as held:
+        (mount.path / "other").rename(mount.path / "f")
+        assert held.read() == old
+    assert (mount.path / "f").read_bytes() == new

@@ -58,3 +58,18 @@ def test_without_a_rename_it_is_asked_for_once(node: Node) -> None:
     with pytest.raises(NotFound):
         trio.run(at_its_place, node, ask)
     assert asked == ["/home/user/new"]
+
+
+def test_what_took_its_place_is_not_taken_for_it(node: Node) -> None:
+    node.moved, node.unlinked = None, True
+    parent = node.parent
+    assert parent is not None
+
+    async def ask(path: str) -> str:
+        return path
+
+    del parent.children["new"]
+    assert trio.run(at_its_place, node, ask) == "/home/user/new"
+    parent.children["new"] = Node(number=9, name="new", parent=parent, attributes=node.attributes)
+    with pytest.raises(NotFound):
+        trio.run(at_its_place, node, ask)
