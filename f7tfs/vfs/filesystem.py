@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import trio
 
-from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, PermissionDenied, ReadOnly
+from f7tfs.cluster.errors import NotADirectory, NotFound, PermissionDenied
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.access import Access, may
@@ -40,6 +40,7 @@ from f7tfs.vfs.presently import Presently
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.recovery import Recovery
+from f7tfs.vfs.refusals import Refusals, directory_of
 from f7tfs.vfs.reintegration import Reintegration
 from f7tfs.vfs.renamer import Renamer
 from f7tfs.vfs.replay import Replay
@@ -79,7 +80,6 @@ class Filesystem:
     """Raises errors of the cluster port, and OSError for what the local disk refuses."""
 
     def __init__(self, cluster: Cluster, journal: Journal, options: VfsOptions, nursery: trio.Nursery) -> None:
-        self._cluster = cluster
         self._journal = journal
         self.options = options
         self._nursery = nursery
@@ -154,6 +154,7 @@ class Filesystem:
         )
         self.upkeep.after_drain = self.jobs.settled
         self.upkeep.more_status = lambda: {"jobs": self.jobs.name, "hidden": sorted(self.jobs.hidden)}
+        self._refusals = Refusals(cluster, self.metadata, self._cache.store, self.jobs, read_only=options.read_only)
         self._handles: HandleTable[Handle] = HandleTable()
         self._listing = Listing(walker, self.jobs, jobs_listed=options.jobs_listed)
         self.polls = Polls(self._handles, nursery)
@@ -199,9 +200,9 @@ class Filesystem:
         if isinstance(parent, VirtualDirectory):
             inode = await parent.lookup(name)
         elif name == self.jobs.name:
-            inode = self.jobs.at(_directory(parent))
+            inode = self.jobs.at(directory_of(parent))
         else:
-            return await self.metadata.lookup(_directory(parent), name)
+            return await self.metadata.lookup(directory_of(parent), name)
         if isinstance(inode, OutputFile):
             await self.jobs.output.refresh(inode)
         return inode
@@ -258,8 +259,8 @@ class Filesystem:
         if isinstance(parent, VirtualDirectory):
             virtual = await parent.create(name)
             return virtual, self._handles.add(await virtual.open(flags, pid))
-        directory = self._writable(parent)
-        self._check_new(directory, name)
+        directory = self._refusals.writable(parent)
+        self._refusals.check_new(directory, name)
         handle = await self.files.create(directory, name, mode & 0o7777, flags, pid)
         return handle.inode, self._handles.add(handle)
 
@@ -271,7 +272,7 @@ class Filesystem:
         if flags & os.O_ACCMODE != os.O_RDONLY:
             if isinstance(inode, OutputFile):
                 raise PermissionDenied("the output of a job is written by the job")
-            self._check_writable()
+            self._refusals.check_writable()
         handle = await self.files.open(inode, flags, pid)
         number = self._handles.add(handle)
         if flags & os.O_TRUNC and isinstance(inode, File) and inode.change is None and not inode.unlinked:
@@ -329,7 +330,7 @@ class Filesystem:
         if isinstance(inode, VirtualFile):
             inode.truncate(size)
             return
-        self._check_writable()
+        self._refusals.check_writable()
         if not isinstance(inode, File):
             raise NotFound("not a file")
         if not await self.files.truncate(inode, size):
@@ -338,22 +339,22 @@ class Filesystem:
     # -- names and attributes --------------------------------------------------------------------
 
     async def mkdir(self, parent: Inode, name: str, mode: int) -> Inode:
-        directory = self._writable(parent)
-        self._check_new(directory, name)
+        directory = self._refusals.writable(parent)
+        self._refusals.check_new(directory, name)
         return await self._changes.mkdir(directory, name, mode & 0o7777)
 
     async def symlink(self, parent: Inode, name: str, target: str) -> Inode:
         if isinstance(parent, VirtualDirectory):
             return await parent.symlink(name, target)
-        directory = self._writable(parent)
-        self._check_new(directory, name)
+        directory = self._refusals.writable(parent)
+        self._refusals.check_new(directory, name)
         return await self._changes.symlink(directory, name, target)
 
     async def unlink(self, parent: Inode, name: str) -> None:
         if isinstance(parent, VirtualDirectory):
             await parent.unlink(name)
         else:
-            await self._changes.unlink(self._writable(parent), name)
+            await self._changes.unlink(self._refusals.writable(parent), name)
 
     async def rmdir(self, parent: Inode, name: str) -> None:
         if isinstance(parent, VirtualDirectory):
@@ -361,7 +362,7 @@ class Filesystem:
         elif name == self.jobs.name:
             raise PermissionDenied(f"{name} cannot be removed")
         else:
-            await self._changes.rmdir(self._writable(parent), name)
+            await self._changes.rmdir(self._refusals.writable(parent), name)
 
     async def rename(self, parent: Inode, name: str, new_parent: Inode, new_name: str, flags: int) -> None:
         if isinstance(parent, VirtualDirectory) and parent is new_parent:
@@ -370,18 +371,18 @@ class Filesystem:
             # `mv` copies then, which is what is meant.
             raise OSError(errno.EXDEV, f"nothing is renamed in or out of {self.jobs.name}")
         else:
-            source, target = self._writable(parent), self._writable(new_parent)
-            self._check_name(target, new_name)
+            source, target = self._refusals.writable(parent), self._refusals.writable(new_parent)
+            self._refusals.check_name(target, new_name)
             await self._changes.rename(source, name, target, new_name, flags)
 
     async def chmod(self, inode: Inode, mode: int) -> None:
         if isinstance(inode, Node) and not isinstance(inode, OutputFile):
-            self._check_writable()
+            self._refusals.check_writable()
             await self._changes.chmod(inode, mode & 0o7777)
 
     async def chown(self, inode: Inode, user: str | None, group: str | None) -> None:
         if isinstance(inode, Node) and not isinstance(inode, OutputFile):
-            self._check_writable()
+            self._refusals.check_writable()
             await self._changes.chown(inode, user, group)
 
     async def set_times(self, inode: Inode, atime_ns: int | None, mtime_ns: int | None) -> None:
@@ -389,35 +390,7 @@ class Filesystem:
         if isinstance(inode, VirtualNode):
             inode.mtime_ns = inode.mtime_ns if mtime_ns is None else mtime_ns
         elif isinstance(inode, Node) and not isinstance(inode, OutputFile):
-            self._check_writable()
+            self._refusals.check_writable()
             if inode.attributes.user != self.metadata.identity.user and not self.may(inode, os.W_OK):
                 raise OSError(errno.EPERM, f"{inode.path} is another's")
             await self._changes.set_times(inode, atime_ns, mtime_ns)
-
-    def _check_writable(self) -> None:
-        if self.options.read_only:
-            raise ReadOnly("mounted read-only")
-        self._cache.store.check_room()
-
-    def _writable(self, inode: Inode) -> Directory:
-        self._check_writable()
-        directory = _directory(inode)
-        if self.metadata.made_up(directory):
-            raise PermissionDenied(f"{directory.path} holds the file systems of the cluster, and nothing else")
-        return directory
-
-    def _check_new(self, parent: Directory, name: str) -> None:
-        self._check_name(parent, name)
-        if name in parent.children:
-            raise AlreadyExists(f"{parent.path}/{name}")
-
-    def _check_name(self, parent: Directory, name: str) -> None:
-        if name == self.jobs.name:
-            raise PermissionDenied(f"{name} is f7tfs's own")
-        self._cluster.check_name(f"{parent.path.rstrip('/')}/{name}")
-
-
-def _directory(inode: Inode) -> Directory:
-    if not isinstance(inode, Directory):
-        raise NotADirectory("not a directory")
-    return inode
