@@ -34,6 +34,7 @@ from f7tfs.vfs.uploads import Uploads
 logger = logging.getLogger(__name__)
 
 RENAME_NOREPLACE = 1
+REMOVALS = frozenset({ChangeKind.UNLINK, ChangeKind.RMDIR})
 
 
 class Renaming:
@@ -230,7 +231,7 @@ class Renaming:
         )
         change.attempts = int(tried)
         node.moved = node.moved or was
-        below = [c for c in self._at_or_below(old) if c.node is not node and c is not change and not c.in_flight]
+        below = [c for c in self._at_or_below(node) if c.node is not node and c is not change and not c.in_flight]
         if all(_comes_along(c, old) for c in below):
             await self._move(node, parent, name, target, below, change)
         else:
@@ -238,12 +239,16 @@ class Renaming:
 
     def _is_only_here(self, node: Node) -> bool:
         """Whether the cluster has nothing of it, for certain, and all that waits can wait under another name."""
-        changes = self._at_or_below(node.path)
+        changes = self._at_or_below(node)
         own = any(change.node is node for change in changes) and not self._log.may_be_there(node)
         return own and all(_comes_along(c, node.path) and not c.uncertain for c in changes)
 
-    def _at_or_below(self, path: str) -> list[Change]:
-        return [c for c in self._log.meeting([path]) if any(is_at_or_below(place, path) for place in c.paths)]
+    def _at_or_below(self, node: Node) -> list[Change]:
+        """The changes of its places, but for the removals of what had them before: these stay where they are."""
+        here = [
+            c for c in self._log.meeting([node.path]) if any(is_at_or_below(place, node.path) for place in c.paths)
+        ]
+        return [c for c in here if c.kind not in REMOVALS or c.node.is_below(node)]
 
     async def _move(
         self,
@@ -259,6 +264,7 @@ class Renaming:
         The caller has registered `added`. No await before the tree and the changes say the same.
         """
         old, old_parent, now = node.path, node.parent, trio.current_time()
+        along = self._at_or_below(node) if along is None else along
         if target is not None:
             self._metadata.tree.detach(target, now)
         self._metadata.tree.move(node, parent, name, now)
@@ -266,7 +272,6 @@ class Renaming:
         directories = {parent.number: parent, (old_parent or parent).number: old_parent or parent}.values()
         for directory in directories:
             directory.entries_changed()
-        along = self._at_or_below(old) if along is None else along
         for change in along:
             if change.node is node:
                 self._log.move_mark(change, (parent, name))

@@ -121,8 +121,9 @@ def dead_socket(home: Path) -> Iterator[None]:
     from f7tfs.mount.runtime import control_socket
 
     place = control_socket(home / "directory")
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(place))
+    with contextlib.chdir(place.parent), socket.socket(socket.AF_UNIX) as server:
+        # By its name alone: the whole path may be too long for a socket.
+        server.bind(place.name)
     yield
     place.unlink(missing_ok=True)
 

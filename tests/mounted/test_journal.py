@@ -404,3 +404,36 @@ def test_fsync_of_a_directory_says_that_the_cluster_is_away(new_mount: Callable[
     mount.sandbox.start()
     wait_until((mount.remote / "d").is_dir)
     assert mount.umount().returncode == 0
+
+
+MOVED_ON = {
+    "made anew": "rm f; echo new > f; mv f d/g",
+    "moved there": "rm f; mv other f; mv f d/g",
+    "moved there, and written": "rm f; mv other f; echo more >> f; mv f d/g",
+    "a directory made anew": "rm -r t; mkdir t; echo new > t/x; mv t d/t",
+    "a directory moved there": "rm -r t; mv u t; mv t d/t; echo more >> d/t/y",
+}
+
+
+@pytest.mark.parametrize("script", MOVED_ON.values(), ids=[*MOVED_ON])
+@pytest.mark.parametrize("api", APIS)
+def test_a_name_is_removed_though_what_took_it_next_has_moved_on(
+    new_mount: Callable[..., Mount], tmp_path: Path, api: str, script: str
+) -> None:
+    before = "mkdir d t t/s u; echo f > f; echo other > other; echo x > t/x; echo x > t/s/x; echo y > u/y"
+    local = tmp_path / "local"
+    local.mkdir()
+    subprocess.run(["bash", "-euc", f"umask 022; cd {local}; {before}; {script}"], check=True)
+    mount = new_mount(api, "--write-mode", "async", settings={"job_start_seconds": 0.0})
+    mount.mount()
+    mount.sh(f"{before}; ls -lR > /dev/null")
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    mount.sandbox.faults({"match": CHANGING, "status": 503, "count": None})
+    mount.sh(script)
+    mount.sandbox.clear_faults()
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    assert picture(mount.path) == picture(local)
+    assert picture(mount.remote) == picture(local)
+    mount.f7tfs("refresh", str(mount.path))
+    assert picture(mount.path) == picture(local)
+    assert mount.umount().returncode == 0
