@@ -16,6 +16,8 @@ ClusterError
 │   ├── InvalidName            a name that this API cannot carry exactly; nothing was sent
 │   ├── TooLarge               above a limit of the API
 │   ├── Unsupported            the API has no such operation
+│   │   └── NotText            the API gives text only, and this is none
+│   │       └── CutCharacter   it ends within a character; it may be whole when the writer goes on
 │   ├── AccountRequired        the site's transfer jobs need an account
 │   ├── SchedulerRefused       the message is the scheduler's own
 │   ├── NoSuchSystem
@@ -92,6 +94,14 @@ class TooLarge(Refused):
 
 class Unsupported(Refused):
     """The API has no such operation."""
+
+
+class NotText(Unsupported):
+    """The API gives a part of a file as text only, and this is none."""
+
+
+class CutCharacter(NotText):
+    """It ends within a character. It may be whole when its writer goes on."""
 
 
 class AccountRequired(Refused):

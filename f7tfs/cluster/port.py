@@ -77,10 +77,12 @@ class Cluster(Protocol):
     async def read_direct(self, path: str) -> bytes:
         """The whole file, in one call. Raises TooLarge above `limits.direct_read`. Follows symlinks."""
 
-    async def read_window(self, path: str, start: int, stop: int) -> bytes:
-        """Bytes [start, stop) of a text, less where it ends before; one call, at most 1 MiB.
+    async def read_window(self, path: str, start: int, stop: int, size: int) -> bytes:
+        """Bytes [start, stop), at most 2 MiB, of a text of `size` bytes, as last seen. Follows symlinks.
 
-        Raises Unsupported where they are not provably exact: the API gives text, and bytes that are none are lost.
+        Fewer where it ends before, or where what follows is not provably exact: the API gives text, and bytes that
+        are none are lost. Raises NotText where that leaves nothing, and Unsupported, at no call, for a part that the
+        API does not give.
         """
 
     async def write_direct(self, path: str, content: bytes) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from f7tfs.cluster import archives, storage, translate, windows
@@ -50,20 +51,19 @@ class ClusterV1(FilesV1):
         )
         self._errands = ErrandsV1(self, client, tasks, self._jobs, self._scratch, account)
 
-    async def read_window(self, path: str, start: int, stop: int) -> bytes:
-        """One call, which brings all from `start` to the end; within a limit that is checked first."""
+    async def read_window(self, path: str, start: int, stop: int, size: int) -> bytes:
+        """One call; up to three more where it begins or ends within a character. Only near an end of the file."""
         check_v1(path)
-        size = (await self.stat(path)).size
-        if size - start > windows.LARGEST:
-            raise Unsupported("v1 gives no part of a file that is far from its end")
-        with translated(translate.v1):
-            try:
-                text = await self._client.tail(self.system, path, bytes=start + 1, skip_beginning="true")
-            except HeaderException as error:
-                if "codec can't decode" in str(error):
-                    raise Unsupported("it is not all text") from error
-                raise
-        return windows.exact(text, start, start, stop)
+
+        async def head(count: int) -> str:
+            with _decoded():
+                return await self._client.head(self.system, path, bytes=count)
+
+        async def tail(offset: int) -> str:
+            with _decoded():
+                return await self._client.tail(self.system, path, bytes=offset + 1, skip_beginning="true")
+
+        return await windows.read_ends(head, tail, start, stop, size)
 
     # -- staging ---------------------------------------------------------------------------------
 
@@ -161,3 +161,16 @@ class ClusterV1(FilesV1):
     async def cancel(self, job_id: str) -> None:
         """One call, and the looks at its task."""
         await self._jobs.cancel(job_id)
+
+
+@contextlib.contextmanager
+def _decoded() -> Iterator[None]:
+    """As `translated`, and NotDecoded for what is no text."""
+    with translated(translate.v1):
+        try:
+            yield
+        except HeaderException as error:
+            lost = windows.not_decoded(error.message)
+            if lost is None:
+                raise
+            raise lost from error

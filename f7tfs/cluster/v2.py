@@ -32,8 +32,6 @@ from f7tfs.firecrest.s3 import ObjectStorage
 
 _DENIALS = 3
 _PAUSE = 0.5
-_BLOCKS = 3
-"""So many sizes of block are tried."""
 _FEW = 5
 """Up to so many jobs are asked for one by one."""
 _CANDIDATES = 10
@@ -82,17 +80,15 @@ class ClusterV2(FilesV2):
         """Clean up after the last job. At most two calls."""
         await self._jobs.sweep(settle=True)
 
-    async def read_window(self, path: str, start: int, stop: int) -> bytes:
-        """One call; a few where the block begins within a character."""
-        error = Unsupported("no window is large enough")
-        for offset, size in list(windows.blocks_v2(start, stop))[:_BLOCKS]:
+    async def read_window(self, path: str, start: int, stop: int, size: int) -> bytes:
+        """One call; up to three more where it begins within a character."""
+        del size
+
+        async def view(length: int, offset: int) -> str:
             with translated(translate.v2):
-                text = await self._client.view(self.system, self._sent(path), size, offset)
-            try:
-                return windows.exact(text, offset, start, stop)
-            except Unsupported as lost:
-                error = lost
-        raise error
+                return await self._client.view(self.system, self._sent(path), length, offset)
+
+        return await windows.read_views(view, start, stop)
 
     # -- renaming and staging --------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ class Settings:
     nobulk: bool | None = None
     noburst: bool | None = None
     gather: float | None = None
+    nowindows: bool | None = None
     verify: bool | None = None
     streams: int | None = None
     staging_deadline: float | None = None

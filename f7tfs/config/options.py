@@ -118,6 +118,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "nobulk": ("nobulk", _flag),
     "noburst": ("noburst", _flag),
     "gather": ("gather", _seconds),
+    "nowindows": ("nowindows", _flag),
     "verify": ("verify", _flag),
     "streams": ("streams", _count),
     "staging_deadline": ("staging_deadline", _seconds),

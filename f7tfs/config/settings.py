@@ -39,6 +39,8 @@ class MountOptions:
     """In mode `auto` each change waits for the cluster, however many a program makes."""
     gather: float = 0.5
     """How long a removal waits for the next one, to be made together; 0: it does not."""
+    nowindows: bool = False
+    """Stage large text files too."""
     verify: bool = False
     """Compare the checksums of large uploads, not only their sizes."""
     streams: int | None = None

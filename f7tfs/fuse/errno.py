@@ -23,6 +23,8 @@ ERRNO: dict[type[errors.ClusterError], int] = {
     errors.InvalidName: errno.EINVAL,
     errors.TooLarge: errno.EFBIG,
     errors.Unsupported: errno.EOPNOTSUPP,
+    errors.NotText: errno.EOPNOTSUPP,
+    errors.CutCharacter: errno.EOPNOTSUPP,
     errors.AccountRequired: errno.EACCES,
     errors.SchedulerRefused: errno.EINVAL,
     errors.NoSuchSystem: errno.ENODEV,

@@ -161,6 +161,7 @@ def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
         bulk=not options.nobulk,
         bursts=not (options.noburst or options.nobulk),
         gather_seconds=options.gather,
+        windows=not options.nowindows,
         streams=options.streams or STREAMS,
         staging_deadline=options.staging_deadline,
         jobs_name=options.jobs_name,

@@ -115,6 +115,15 @@ class Content:
                 _write_all(fd, memoryview(data)[start - offset : stop - offset], start)
         self.present.add(offset, min(offset + len(data), self.size))
 
+    def agrees(self, offset: int, data: bytes) -> bool:
+        """Whether what is present of these bytes is what `data` has there."""
+        at, stop = offset, offset + len(data)
+        for low, high in [*self.present.missing(offset, stop), (stop, stop)]:
+            if self.read(at, low - at) != data[at - offset : low - offset]:
+                return False
+            at = high
+        return True
+
     def write(self, offset: int, data: bytes) -> None:
         """Bytes written by the user, beyond the end too: what lies between is zeros."""
         with self.descriptor() as fd:

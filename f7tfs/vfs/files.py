@@ -75,7 +75,7 @@ class Files:
         self._check_access(node, flags)
         if node.content is not None and node.content.base is not None and not node.content.base.settled:
             # Read within the second in which it was written: it may have changed since without showing it.
-            self._cache.drop(node)
+            self._reader.changed(node)
         self._cache.opened(node)
         if flags & os.O_TRUNC:
             try:
@@ -106,16 +106,13 @@ class Files:
 
     async def read(self, handle: Handle, offset: int, length: int) -> bytes:
         node = _file(handle)
-        content = self._cache.content(node)
         if handle.failed is not None and trio.current_time() - handle.failed[0] < AGAIN_SECONDS:
             raise handle.failed[1]
-        with content.held():
-            try:
-                await self._reader.ensure(handle, node, content, offset, offset + length)
-            except Unavailable as error:
-                handle.failed = (trio.current_time(), error)
-                raise
-            return content.read(offset, length)
+        try:
+            return await self._reader.read(handle, node, offset, length)
+        except Unavailable as error:
+            handle.failed = (trio.current_time(), error)
+            raise
 
     async def write(self, handle: Handle, offset: int, data: bytes) -> int:
         node = _file(handle)
@@ -150,8 +147,8 @@ class Files:
         while (content := _open_for_writing(node)) is None:
             async with node.preparing:
                 # A change on the cluster may drop the content while it is being fetched.
-                while not (content := self._cache.content(node)).complete:
-                    self._cache.store.make_room(content.size)
+                while not self._reader.may_be_written(node):
+                    self._cache.store.make_room(node.attributes.size)
                     await self._reader.complete(node)
                 await self._begin(node, await self._cache.thaw(node))
         return content

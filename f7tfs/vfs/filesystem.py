@@ -97,12 +97,12 @@ class Filesystem:
             zone=options.zone,
             max_entries=options.listed_entries,
         )
-        self.metadata.on_changed = self._cache.drop
         walker = Walker(cluster, self.metadata, enabled=options.bulk)
         self.metadata.on_lookup = walker.look
         bundles = Bundles(cluster, self._cache, self.metadata, nursery, options.state_directory, enabled=options.bulk)
         self.transfers = Transfers()
         self._reader = Reader(cluster, self._cache, self.transfers, bundles, nursery, options, self.metadata.counts)
+        self.metadata.on_changed = self._reader.changed
         self._sender = sender = Sender(cluster, options.state_directory, self.transfers)
         looks = Looks(cluster, options.attribute_timeout)
         self._rows = journal.load()

@@ -24,6 +24,8 @@ class VfsOptions:
     """How long a read waits for a file to be staged."""
     streams: int = STREAMS
     """So many ranges of staged files are fetched at once."""
+    windows: bool = True
+    """Whether parts of large text files are read without staging them."""
     write_mode: WriteMode = "auto"
     temporary_seconds: float = 2.0
     """How long a closed file with a temporary's name waits for its rename or removal."""

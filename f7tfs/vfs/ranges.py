@@ -91,6 +91,15 @@ class Ranges:
         if not content.complete and self._copies.find(node.remote_path, content) is None:
             self._staging(node, content)
 
+    def holds(self, node: File, content: Content) -> bool:
+        """Whether there is a copy, or will be: reading from that costs no call."""
+        return self.busy(content) or self._copies.find(node.remote_path, content) is not None
+
+    def busy(self, content: Content) -> bool:
+        """Whether it is being staged."""
+        stream = self._streams.get(content)
+        return stream is not None and stream.staging is not None
+
     def read_ahead(self, node: File, content: Content, stop: int, ahead: int) -> None:
         """The bytes before `stop` are here; ask for `ahead` more. No await."""
         if ahead and content in self._streams:

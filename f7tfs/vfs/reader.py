@@ -6,7 +6,7 @@ import logging
 
 import trio
 
-from f7tfs.cluster.errors import TooLarge
+from f7tfs.cluster.errors import TooLarge, Unavailable
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.bundles import Bundles
 from f7tfs.vfs.cache import ContentCache
@@ -21,8 +21,12 @@ from f7tfs.vfs.routes import ReadRoute, plan_read
 from f7tfs.vfs.singleflight import SingleFlight
 from f7tfs.vfs.staged import StagedCopies
 from f7tfs.vfs.transfers import Transfers
+from f7tfs.vfs.windows import Windows
 
 logger = logging.getLogger(__name__)
+
+MOST_CHANGES = 5
+"""So often one read begins anew since the file was changed on the cluster meanwhile."""
 
 
 class Reader:
@@ -43,6 +47,7 @@ class Reader:
         self._bundles = bundles
         self._counts = counts
         self._whole: SingleFlight[Content, None] = SingleFlight()
+        self._windows = Windows(cluster, cache, enabled=options.windows, seconds=options.attribute_timeout)
         self._ranges = Ranges(
             cluster,
             StagedCopies(options.state_directory / "staged.json"),
@@ -58,25 +63,69 @@ class Reader:
     def opened(self, node: File) -> None:
         """It was opened to be read: what takes its time begins now."""
         if node.change is None and self._route(node.attributes.size) is ReadRoute.STAGED:
-            self._ranges.begin(node, self._cache.content(node))
+            content = self._cache.content(node)
+            if not self._windows.apt(node, content):
+                self._ranges.begin(node, content)
+
+    def changed(self, node: File) -> None:
+        """It is, or may be, another one on the cluster: what is here of it is dropped, or to be proven. No await."""
+        content = node.content
+        if content is None or content.dirty:
+            return
+        large, base = self._route(node.attributes.size) is ReadRoute.STAGED, content.base
+        if not large or self._ranges.busy(content) or not self._windows.follow(node, content):
+            self._cache.drop(node)
+        elif content.base != base:
+            # Its staged copy, if there is one, is of another version.
+            self._ranges.forget(content)
+
+    def may_be_written(self, node: File) -> bool:
+        """Whether the whole file is present. No await.
+
+        What is only assumed to be as it was before the file grew is dropped first: it must not be written back.
+        """
+        content = node.content
+        if content is not None and not content.dirty and self._windows.followed(content):
+            self._cache.drop(node)
+        content = self._cache.content(node)
+        return content.complete and self._windows.proven(content)
 
     async def complete(self, node: File, content: Content | None = None) -> None:
-        """Make the whole file present, in its content or in one that it had."""
-        content = content or self._cache.content(node)
-        await self._ensure(node, content, 0, content.size)
+        """Make the whole file present, in its content or in one that it had. Raises Unavailable."""
+        for _ in range(MOST_CHANGES):
+            wanted = content or self._cache.content(node)
+            with wanted.held():
+                if await self._ready(node, wanted, 0, wanted.size):
+                    return
+        raise Unavailable(f"{node.path} changes faster than it can be read")
 
-    async def ensure(self, handle: Handle, node: File, content: Content, start: int, stop: int) -> None:
-        """Make bytes [start, stop) present for who has `handle`, as far as the file has them."""
-        if content.complete:
-            self._counts.count(Cache.CONTENT, hit=True)
-            return
-        ahead = handle.sequence.ahead(start, stop)
-        known = content.present.covers(start, min(stop, content.size))
-        self._counts.count(Cache.CONTENT, hit=known)
-        if known:
-            self._ranges.read_ahead(node, content, stop, ahead)
-            return
-        await self._ensure(node, content, start, stop, ahead)
+    async def read(self, handle: Handle, node: File, offset: int, length: int) -> bytes:
+        """At most `length` bytes, fewer at the end of the file, for who has `handle`. Raises Unavailable."""
+        stop, ahead = offset + length, 0
+        for turn in range(MOST_CHANGES):
+            content = self._cache.content(node)
+            known = self._has(content, offset, stop)
+            if turn == 0:
+                self._counts.count(Cache.CONTENT, hit=known)
+                ahead = 0 if content.complete else handle.sequence.ahead(offset, stop)
+            if known:
+                self._ranges.read_ahead(node, content, stop, ahead)
+            with content.held():
+                # No await after it is ready: it may grow while it is read.
+                if known or await self._ready(node, content, offset, stop, ahead):
+                    return content.read(offset, length)
+        raise Unavailable(f"{node.path} changes faster than it can be read")
+
+    async def _ready(self, node: File, content: Content, start: int, stop: int, ahead: int = 0) -> bool:
+        """Make bytes [start, stop) present, or prove them. False where the file changed meanwhile."""
+        if not self._windows.proven(content):
+            await self._windows.prove(node, content)
+        if self._windows.proven(content):
+            await self._ensure(node, content, start, stop, ahead)
+        return self._has(content, start, stop)
+
+    def _has(self, content: Content, start: int, stop: int) -> bool:
+        return self._windows.proven(content) and content.present.covers(start, min(stop, content.size))
 
     def forget_copy(self, node: File) -> None:
         """It is here, and loses its place: a staged copy would be taken for one of what comes there next."""
@@ -101,6 +150,10 @@ class Reader:
                 return
             except TooLarge:
                 logger.info("%s has grown above the direct limit", node.path)
+        elif self._windows.apt(node, content) and not self._ranges.holds(node, content):
+            await self._windows.ensure(node, content, start, stop)
+            if content.present.covers(start, min(stop, content.size)) or node.content is not content:
+                return
         await self._ranges.ensure(node, content, start, stop, ahead)
 
     async def _fetch_whole(self, node: File, content: Content) -> None:

@@ -48,9 +48,9 @@ class StagedCopies:
         copy = self._copies.get(path)
         if copy is None or copy.staged.expires - MARGIN <= time.time():
             return None
-        if copy.owner is content:
-            return copy.staged
         base = content.base
+        if copy.owner is content and copy.version == base:
+            return copy.staged
         if copy.version is None or base is None or copy.version != base:
             return None
         if not (copy.version.settled and base.settled):

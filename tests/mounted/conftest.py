@@ -246,3 +246,18 @@ def new_mount(
             return mount
 
         yield make
+
+
+@pytest.fixture(params=APIS)
+def own(
+    request: pytest.FixtureRequest, new_mount: Callable[..., Mount], sandbox_process: SandboxProcess
+) -> Iterator[Mount]:
+    """A mount of its own, with an empty content cache, over a directory of the session's sandbox."""
+    top = sandbox_process.home / f"own-{time.time_ns()}"
+    top.mkdir()
+    sandbox_process.clear_faults()
+    info = sandbox_process.info
+    mount = new_mount(str(request.param), sandbox=sandbox_process, source=f"{info.system}:{info.home}/{top.name}")
+    mount.remote = top
+    yield mount
+    sandbox_process.clear_faults()

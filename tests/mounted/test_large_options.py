@@ -50,6 +50,22 @@ def test_a_read_waits_for_a_staging_until_the_staging_deadline(new_mount: Callab
         file.read(1)
     assert failure.value.errno == errno.ETIMEDOUT
     mount.sandbox.clear_faults()
+    with (mount.path / "data.h5").open("rb") as file:
+        assert file.read(1) == b"\0"
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("api", APIS)
+def test_nowindows_stages_what_is_text_too(new_mount: Callable[..., Mount], api: str) -> None:
+    mount = new_mount(api, "-o", "nowindows")
+    (mount.remote / "run.log").write_bytes(b"converged\n" * 500_000)
+    mount.mount()
+    mount.sandbox.reset_calls()
+    assert mount.run("tail", "-n", "1", "run.log") == "converged\n"
+    calls = mount.sandbox.calls()
+    assert sum(count for route, count in calls.items() if route.endswith("/download")) == 1
+    assert not [route for route in calls if route.endswith(("/view", "/head", "/tail"))]
     assert mount.umount().returncode == 0
 
 

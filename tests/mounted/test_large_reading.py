@@ -9,13 +9,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from f7tfs.sandbox.process import SandboxProcess
-from tests.mounted.conftest import APIS, Mount, wait_until
+from tests.mounted.conftest import Mount, wait_until
 
 MIB = 2**20
 STAGING = ("transfer/download", "xfer-external/download")
@@ -44,21 +42,6 @@ def cached(mount: Mount) -> int:
         with contextlib.suppress(FileNotFoundError):
             total += sum(path.stat().st_blocks * 512 for path in directory.iterdir())
     return total
-
-
-@pytest.fixture(params=APIS)
-def own(
-    request: pytest.FixtureRequest, new_mount: Callable[..., Mount], sandbox_process: SandboxProcess
-) -> Iterator[Mount]:
-    """A mount of its own, with an empty content cache, over a directory of the session's sandbox."""
-    top = sandbox_process.home / f"large-{time.time_ns()}"
-    top.mkdir()
-    sandbox_process.clear_faults()
-    info = sandbox_process.info
-    mount = new_mount(str(request.param), sandbox=sandbox_process, source=f"{info.system}:{info.home}/{top.name}")
-    mount.remote = top
-    yield mount
-    sandbox_process.clear_faults()
 
 
 @pytest.mark.timeout(600)
@@ -156,11 +139,11 @@ def test_a_copy_that_is_refused_is_made_anew_once_and_holds_nobody_up(own: Mount
 
 @pytest.mark.timeout(600)
 def test_an_unmount_does_not_wait_for_a_staging_that_nobody_wants(own: Mount) -> None:
-    sparse(own.remote / "large", 16 * MIB)
+    sparse(own.remote / "large.h5", 16 * MIB)
     own.mount()
     own.sandbox.reset_calls()
     own.sandbox.faults(s3_rules=[{"match": "GET", "status": 404, "count": None}])
-    descriptor = os.open(own.path / "large", os.O_RDONLY)
+    descriptor = os.open(own.path / "large.h5", os.O_RDONLY)
     wait_until(lambda: stagings(own) > 0)
     os.close(descriptor)
     assert own.umount().returncode == 0

@@ -11,7 +11,7 @@ import trio.testing
 from f7tfs.cluster.errors import TimedOut
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.cache import ContentCache
-from f7tfs.vfs.content import Content, ContentStore
+from f7tfs.vfs.content import ContentStore
 from f7tfs.vfs.files import AGAIN_SECONDS, Files
 from f7tfs.vfs.handles import Handle
 from f7tfs.vfs.nodes import Attributes, File
@@ -24,7 +24,7 @@ class NobodyThere:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def ensure(self, _handle: Handle, _node: File, _content: Content, _start: int, _stop: int) -> None:
+    async def read(self, _handle: Handle, _node: File, _offset: int, _length: int) -> bytes:
         self.asked += 1
         raise TimedOut("no answer in time")
 

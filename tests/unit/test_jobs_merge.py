@@ -8,10 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.job_marks import has_mark, marked, unmarked
 from f7tfs.cluster.model import Job, JobState, JobStep
-from f7tfs.cluster.windows import blocks_v2, exact
 from f7tfs.vfs.jobs import texts
 from f7tfs.vfs.jobs.arrays import with_arrays
 from f7tfs.vfs.jobs.merge import LONGEST, MOST_MISSES, SHORTEST, interval, miss, observe
@@ -130,17 +128,3 @@ def test_a_mark_is_put_at_the_end_and_taken_off_again() -> None:
 @pytest.mark.parametrize("name", [".run.sh.swp", "run.sh~", "4913", "#run.sh#", "CuAbC123", ".hidden"])
 def test_editors_own_files_are_never_submitted(name: str) -> None:
     assert is_scratch(name)
-
-
-def test_windows_of_a_text_are_exact_or_refused() -> None:
-    for start, stop in ((0, 10), (5000, 9000), (4095, 4097), (10**6, 10**6 + 2**20)):
-        offset, size = next(blocks_v2(start, stop))
-        assert offset <= start
-        assert stop <= offset + size
-        assert offset % size == 0
-    text = "zwölf Boxkämpfer"
-    data = text.encode()
-    assert exact(text, 0, 2, 9) == data[2:9]
-    assert exact("ab�", 100, 100, 102) == b"ab"
-    with pytest.raises(Unsupported):
-        exact("ab�c", 100, 100, 104)

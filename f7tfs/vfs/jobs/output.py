@@ -81,25 +81,24 @@ class Outputs:
         return same and not output.record.ended and stat.size > output.attributes.size
 
     async def ensure(self, output: OutputFile, start: int, stop: int) -> None:
-        """Bring bytes [start, stop) of a file that is being written, as far as a window on its text is exact.
+        """Bring bytes [start, stop) of a small file that is being written, as far as a window on its text is exact.
 
         What this leaves out is read as of any other file: binary-safe, and whole.
         """
-        if output.record.ended:
-            return
         content = self._cache.content(output)
-        small = content.size <= self._cluster.limits.direct_read
-        if small and not content.present.total():
-            # One call brings all of it.
+        if output.record.ended or content.size > self._cluster.limits.direct_read or not content.present.total():
+            # One call brings all of it, or it is large.
             return
         with content.held():
             await self._read_windows(output, content, start, stop)
 
     async def _read_windows(self, output: OutputFile, content: Content, start: int, stop: int) -> None:
-        for gap_start, gap_stop in content.present.missing(start, min(stop, content.size)):
+        size = content.size
+        for gap_start, gap_stop in content.present.missing(start, min(stop, size)):
             for at in range(gap_start, gap_stop, LARGEST_WINDOW):
+                stop_at = min(at + LARGEST_WINDOW, gap_stop)
                 try:
-                    data = await self._cluster.read_window(output.name, at, min(at + LARGEST_WINDOW, gap_stop))
+                    data = await self._cluster.read_window(output.name, at, stop_at, size)
                 except Unsupported as error:
                     logger.info("%s is not read by windows: %s", output.name, error)
                     return
