@@ -49,10 +49,16 @@ class Doubts:
             raise
 
     async def _quiet(self, what: Hashable, paths: tuple[str, ...]) -> None:
+        while True:
+            # Looked at again after a wait: another answer may have been lost meanwhile.
+            if not (waits := self._waits(what, paths)):
+                return
+            await trio.sleep_until(max(waits))
+
+    def _waits(self, what: Hashable, paths: tuple[str, ...]) -> list[float]:
         now = trio.current_time()
         self._lost = [lost for lost in self._lost if lost.until > now]
-        waits = [lost.until for lost in self._lost if lost.what != what and _meet(lost.path, paths)]
-        await trio.sleep_until(max(waits, default=now))
+        return [lost.until for lost in self._lost if lost.what != what and _meet(lost.path, paths)]
 
 
 def _may_go_on(error: BaseException) -> bool:

@@ -77,3 +77,20 @@ def test_the_same_once_more_and_what_is_elsewhere_do_not_wait(what: str, path: s
         assert await waited(doubts, what, path) == 0
 
     on_a_clock(use)
+
+
+def test_what_is_lost_during_the_wait_is_waited_for_too() -> None:
+    async def use() -> None:
+        doubts = Doubts(SECONDS)
+        await lose(doubts, "old", "/a", error=TimedOut("no answer"))
+
+        async def lost_meanwhile() -> None:
+            await trio.sleep(3)
+            # The same again need not wait for itself.
+            await lose(doubts, "old", "/a", error=TimedOut("no answer"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lost_meanwhile)
+            assert await waited(doubts, "new", "/a") == pytest.approx(3 + SECONDS + MARGIN)
+
+    on_a_clock(use)
