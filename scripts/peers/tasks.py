@@ -64,16 +64,16 @@ def near_files(near: Path, files: int, package: str) -> None:
     (near / "small").write_bytes(os.urandom(2000))
     run("tar", "-C", str(near), "-cf", str(near / "tree.tar"), "tree")
     git = ["git", "-c", "user.name=f7tfs", "-c", "user.email=f7tfs@localhost", "-c", "gc.auto=0"]
-    shutil.copytree(tree, near / "work")
-    run(*git, "-C", str(near / "work"), "init", "-q")
-    run(*git, "-C", str(near / "work"), "add", ".")
-    run(*git, "-C", str(near / "work"), "commit", "-q", "-m", "tree")
+    shutil.copytree(tree, near / "repository")
+    run(*git, "-C", str(near / "repository"), "init", "-q")
+    run(*git, "-C", str(near / "repository"), "add", ".")
+    run(*git, "-C", str(near / "repository"), "commit", "-q", "-m", "tree")
     # So that git believes a copy whose inode numbers are others.
-    run(*git, "-C", str(near / "work"), "config", "core.checkStat", "minimal")
+    run(*git, "-C", str(near / "repository"), "config", "core.checkStat", "minimal")
     plant_package(package, near / "site")
-    for path in [*tree.rglob("*"), tree, *(near / "work").rglob("*"), *(near / "site").rglob("*")]:
+    for path in [*tree.rglob("*"), tree, *(near / "repository").rglob("*"), *(near / "site").rglob("*")]:
         os.utime(path, OLD, follow_symlinks=False)
-    run(*git, "-C", str(near / "work"), "status")
+    run(*git, "-C", str(near / "repository"), "status")
 
 
 def plant_package(name: str, site: Path) -> None:
@@ -222,14 +222,14 @@ def tasks(files: int) -> list[Task]:
             "git-clone",
             "`git clone` of them",
             nothing,
-            lambda place, at: ["git", "clone", "-q", f"file://{place.near}/work/.git", str(at / "clone")],
+            lambda place, at: ["git", "clone", "-q", f"file://{place.near}/repository/.git", str(at / "clone")],
             arrived=cloned,
         ),
         Task(
             "git-status",
             "`git status`",
-            copied("work", "work"),
-            lambda _, at: ["git", "-c", "safe.directory=*", "-C", str(at / "work"), "status", "--porcelain"],
+            copied("repository", "repository"),
+            lambda _, at: ["git", "-c", "safe.directory=*", "-C", str(at / "repository"), "status", "--porcelain"],
         ),
         Task(
             "rsync-new",
