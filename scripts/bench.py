@@ -69,12 +69,8 @@ class Bench:
             self.f7tfs("umount", str(self.mnt))
 
     def f7tfs(self, *arguments: str) -> None:
-        info = self.sandbox.info
         environment = {
-            "FIRECREST_URL": info.url_v2 if self.api == "v2" else info.url_v1,
-            "FIRECREST_CLIENT_ID": info.client_id,
-            "FIRECREST_CLIENT_SECRET": info.client_secret,
-            "AUTH_TOKEN_URL": info.token_url,
+            **self.sandbox.info.variables(self.api),
             "XDG_STATE_HOME": str(self._base / "state"),
             "XDG_RUNTIME_DIR": str(self._base / "run"),
         }

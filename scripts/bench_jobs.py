@@ -31,12 +31,8 @@ def mounted(api: str, base: Path) -> Iterator[tuple[SandboxProcess, Path]]:
 
 
 def f7tfs(sandbox: SandboxProcess, api: str, base: Path, *arguments: str) -> None:
-    info = sandbox.info
     environment = {
-        "FIRECREST_URL": info.url_v2 if api == "v2" else info.url_v1,
-        "FIRECREST_CLIENT_ID": info.client_id,
-        "FIRECREST_CLIENT_SECRET": info.client_secret,
-        "AUTH_TOKEN_URL": info.token_url,
+        **sandbox.info.variables(api),
         "XDG_STATE_HOME": str(base / "state"),
     }
     command = [sys.executable, "-m", "f7tfs", *arguments]

@@ -62,10 +62,7 @@ class Bench:
         self.authorization = ClientCredentials(info.client_id, info.client_secret, info.token_url)
         self.environment = {
             **os.environ,
-            "FIRECREST_URL": info.url_v2,
-            "FIRECREST_CLIENT_ID": info.client_id,
-            "FIRECREST_CLIENT_SECRET": info.client_secret,
-            "AUTH_TOKEN_URL": info.token_url,
+            **info.variables(),
             "HOME": str(base),
             "XDG_STATE_HOME": str(base / "state"),
         }

@@ -45,10 +45,7 @@ class Bench:
         info = sandbox.info
         self.environment = {
             **os.environ,
-            "FIRECREST_URL": info.url_v2,
-            "FIRECREST_CLIENT_ID": info.client_id,
-            "FIRECREST_CLIENT_SECRET": info.client_secret,
-            "AUTH_TOKEN_URL": info.token_url,
+            **info.variables(),
             "HOME": str(base),
             "XDG_STATE_HOME": str(base / "state"),
         }

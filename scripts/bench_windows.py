@@ -39,12 +39,8 @@ class Bench:
         self.log.write_text("".join(LINE.format(number) for number in range(size // len(LINE.format(0)))))
 
     def f7tfs(self, api: str, *arguments: str) -> None:
-        info = self.sandbox.info
         settings = {
-            "FIRECREST_URL": info.url_v2 if api == "v2" else info.url_v1,
-            "FIRECREST_CLIENT_ID": info.client_id,
-            "FIRECREST_CLIENT_SECRET": info.client_secret,
-            "AUTH_TOKEN_URL": info.token_url,
+            **self.sandbox.info.variables(api),
             "HOME": str(self.base),
             "XDG_STATE_HOME": str(self.base / "state"),
         }

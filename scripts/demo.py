@@ -48,10 +48,7 @@ class Story:
             "HOME": str(directory),
             "XDG_STATE_HOME": str(directory / ".state"),
             "XDG_CONFIG_HOME": str(directory / ".config"),
-            "FIRECREST_URL": info.url_v2,
-            "AUTH_TOKEN_URL": info.token_url,
-            "FIRECREST_CLIENT_ID": info.client_id,
-            "FIRECREST_CLIENT_SECRET": info.client_secret,
+            **info.variables(),
         }
         self._environment.pop("FIRECREST_TOKEN_COMMAND", None)
 

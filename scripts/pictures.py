@@ -66,10 +66,7 @@ def main() -> None:
             "COLUMNS": str(WIDTH),
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(PICTURES.parent.parent),
-            "FIRECREST_URL": info.url_v2,
-            "AUTH_TOKEN_URL": info.token_url,
-            "FIRECREST_CLIENT_ID": info.client_id,
-            "FIRECREST_CLIENT_SECRET": info.client_secret,
+            **info.variables(),
         }
         login = [sys.executable, "-m", "f7tfs", "login", "here", "--no-keyring"]
         subprocess.run(login, env=env, cwd=home, stdin=subprocess.DEVNULL, capture_output=True, check=True)

@@ -74,10 +74,7 @@ async def _set_faults(info: SandboxInfo, faults: dict[str, Any]) -> None:
 def introduction(info: SandboxInfo, shown: Api) -> str:
     """What a user types in another terminal."""
     variables = {
-        "FIRECREST_URL": info.url_v1 if shown == "v1" else info.url_v2,
-        "AUTH_TOKEN_URL": info.token_url,
-        "FIRECREST_CLIENT_ID": info.client_id,
-        "FIRECREST_CLIENT_SECRET": info.client_secret,
+        **info.variables(shown),
         "FIRECREST_SYSTEM": info.system,
         "FIRECREST_API_VERSION": shown.removeprefix("v"),
     }

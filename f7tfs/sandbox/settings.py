@@ -130,3 +130,12 @@ class SandboxInfo:
     admin_token: str
     port: int
     s3_port: int
+
+    def variables(self, api: str = "v2") -> dict[str, str]:
+        """The environment in which a client finds it: pyFirecREST's names. `api`: "v1" or "v2"."""
+        return {
+            "FIRECREST_URL": self.url_v1 if api == "v1" else self.url_v2,
+            "AUTH_TOKEN_URL": self.token_url,
+            "FIRECREST_CLIENT_ID": self.client_id,
+            "FIRECREST_CLIENT_SECRET": self.client_secret,
+        }

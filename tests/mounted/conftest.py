@@ -46,10 +46,7 @@ class Mount:
     def env(self) -> dict[str, str]:
         info = self.sandbox.info
         settings = {
-            "FIRECREST_URL": info.url_v2 if self.api == "v2" else info.url_v1,
-            "FIRECREST_CLIENT_ID": info.client_id,
-            "FIRECREST_CLIENT_SECRET": info.client_secret,
-            "AUTH_TOKEN_URL": info.token_url,
+            **info.variables(self.api),
             "FIRECREST_SYSTEM": info.system,
             "HOME": str(self.state),
             "XDG_STATE_HOME": str(self.state / "state"),
