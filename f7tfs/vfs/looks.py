@@ -17,7 +17,7 @@ from f7tfs.cluster.model import Entry, Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.change import Change, ancestors
 from f7tfs.vfs.content import Content
-from f7tfs.vfs.nodes import File, Sent, Standing, Version
+from f7tfs.vfs.nodes import File, Sent, Standing, Version, told_by_stat
 from f7tfs.vfs.singleflight import SingleFlight
 from f7tfs.vfs.standing import Verdict, judge
 from f7tfs.vfs.subtrees import by_directory
@@ -114,8 +114,7 @@ class Looks:
             stat = await self._cluster.stat(path)
         except (NotFound, NotADirectory):
             return None
-        modified = f"stat {stat.ino} {stat.mtime} {stat.ctime}"
-        return Entry(name, stat.kind, stat.mode, str(stat.uid), str(stat.gid), stat.size, modified)
+        return Entry(name, stat.kind, stat.mode, str(stat.uid), str(stat.gid), stat.size, told_by_stat(stat))
 
     async def recognise(self, path: str, found: Entry | None, standing: Standing) -> Sent | bool:
         """Whether nobody else changed a file's place (see `judge`), and which of our contents is there if one is.
@@ -157,11 +156,11 @@ class Looks:
 
     def _comparable(self, found: Entry, standing: Standing) -> Version:
         """The version of an entry; where one came by `stat` and one by a listing, only the sizes are compared."""
+        here = Version(found.modified, found.size)
         for version in standing.versions:
-            by_stat = version.modified.startswith("stat ")
-            if by_stat != found.modified.startswith("stat ") and version.size == found.size:
+            if version.by_stat != here.by_stat and version.size == here.size:
                 return version
-        return Version(found.modified, found.size)
+        return here
 
     async def _sent_there(self, path: str, found: Entry, sent: tuple[Sent, ...]) -> Sent | None:
         """Which of the contents that were sent is the one that is there."""

@@ -129,11 +129,16 @@ class Metadata:
             return
         by_age = sorted(entries, key=lambda entry: entry.modified)
         sample = by_age[len(by_age) // 2]
-        stat = await self._cluster.stat(f"{directory.rstrip('/')}/{sample.name}")
+        try:
+            stat = await self._cluster.stat(f"{directory.rstrip('/')}/{sample.name}")
+        except ClusterError as error:
+            logger.info("the cluster's time zone could not be learned yet: %s", error)
+            return
         local = local_zone_name()
         self._zone = infer_zone([(sample.modified, stat.mtime)], [*([local] if local else []), *LIKELY])
         if self._zone is not None:
             await self._journal.set_fact(ZONE_FACT, zone_name(self._zone))
+            self.tree.reckon_times()
             logger.info("the cluster's time zone is taken to be %s", zone_name(self._zone))
 
     # -- asking ----------------------------------------------------------------------------------
@@ -262,12 +267,7 @@ class Metadata:
         entries = made_up_entries(path, self._file_systems)
         if entries is not None:
             return entries
-        entries = await at_its_place(directory, self._cluster.list_directory)
-        try:
-            await self._learn_zone(path, entries)
-        except ClusterError as error:
-            logger.info("the cluster's time zone could not be learned yet: %s", error)
-        return entries
+        return await at_its_place(directory, self._cluster.list_directory)
 
     async def merge_tree(self, subtree: Directory, entries: Sequence[Entry], asked: float) -> None:
         """Take a listing of all that is in and below a directory, parents first."""
@@ -292,6 +292,8 @@ class Metadata:
 
     async def merge(self, directory: Directory, entries: Sequence[Entry], asked: float) -> None:
         """Take a listing of a directory that was asked for at `asked` as what it holds now."""
+        if not self.made_up(directory):
+            await self._learn_zone(directory.remote_path, entries)
         entries = shown(entries)
         unknown = any(entry.name not in directory.children for entry in entries)
         kept = await self._journal.kept_in(directory.path) if unknown else Kept({}, {})

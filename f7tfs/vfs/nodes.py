@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from f7tfs.cluster.model import Kind
+from f7tfs.cluster.model import Kind, Stat
 
 if TYPE_CHECKING:
     from f7tfs.vfs.change import Change
@@ -42,6 +42,14 @@ class Attributes:
         self.mtime_ns, self.ctime_ns = time.time_ns(), None
 
 
+_STAT = "stat "
+
+
+def told_by_stat(stat: Stat) -> str:
+    """What stands in the place of a listing's time in a version that a `stat` told; it equals none from a listing."""
+    return f"{_STAT}{stat.ino} {stat.mtime} {stat.ctime}"
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """What a listing showed of a file: the raw text of its time, and its size.
@@ -53,6 +61,11 @@ class Version:
     modified: str
     size: int
     settled: bool = field(default=True, compare=False)
+
+    @property
+    def by_stat(self) -> bool:
+        """Whether it was told by a `stat` and not by a listing: then `modified` is no time, see `told_by_stat`."""
+        return self.modified.startswith(_STAT)
 
 
 @dataclass(frozen=True, slots=True)

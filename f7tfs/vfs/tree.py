@@ -10,7 +10,7 @@ from typing import TypeVar
 from f7tfs.cluster.model import Entry, Kind, Stat
 from f7tfs.vfs.inodes import ROOT_NUMBER, InodeTable
 from f7tfs.vfs.journal import Kept, SetTime, times_of
-from f7tfs.vfs.nodes import Attributes, Directory, File, Node, Special, Symlink, Version
+from f7tfs.vfs.nodes import Attributes, Directory, File, Node, Special, Symlink, Version, told_by_stat
 
 # Listings show whole seconds: a time this close to the moment of the listing proves nothing.
 RESOLUTION = 2.0
@@ -106,6 +106,13 @@ class Tree:
                 node.number = self._number(node.parent, node.name, kept.get(node.path))
                 self._inodes.add(node)
 
+    def reckon_times(self) -> None:
+        """Of every node as the cluster told them: the zone that they are told in is known from now on."""
+        for node in _below(self.root):
+            version = node.version
+            if version is not None and not node.written_here and not version.by_stat:
+                node.attributes.mtime_ns = self._epoch(version.modified) * SECOND_NS
+
     def _number(self, parent: Directory, name: str, kept: int | None) -> int:
         if kept is not None and kept not in self._inodes:
             return kept
@@ -132,7 +139,7 @@ class Tree:
         attributes = Attributes(
             kind=stat.kind, mode=stat.mode, user=user, group=group, size=stat.size, mtime_ns=stat.mtime * SECOND_NS
         )
-        version = Version(f"stat {stat.ino} {stat.mtime} {stat.ctime}", stat.size)
+        version = Version(told_by_stat(stat), stat.size)
         return self.make(parent, name, attributes, version, now)
 
     def make(

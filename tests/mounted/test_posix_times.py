@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -178,4 +179,21 @@ def test_numbers_and_times_follow_renames_across_remounts(
         assert mount.umount().returncode == 0
         mount.mount()
         assert seen(mount.path) == after
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_burst_into_an_empty_home_shows_times_in_the_clusters_zone(
+    api: str, new_mount: Callable[..., Mount]
+) -> None:
+    """Nothing was listed before from which the zone could have been learned, and it is another one than here."""
+    mount = new_mount(api, bursts=True)
+    mount.mount()
+    script = "for d in a g; do mkdir -p $d/b; for i in $(seq 30); do echo $i > $d/b/f$i; done; done"
+    subprocess.run(["sh", "-ec", script], cwd=mount.path, check=True, start_new_session=True)
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    seen = [mount.path / "a", mount.path / "g", mount.path / "a/b/f1"]
+    for path in seen:
+        there = mount.remote / path.relative_to(mount.path)
+        assert abs(path.stat().st_mtime - there.stat().st_mtime) < 1500, path
     assert mount.umount().returncode == 0

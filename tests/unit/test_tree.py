@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from f7tfs.cluster.model import Entry, Kind
+from f7tfs.cluster.model import Entry, Kind, Stat
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Kept, SetTime
-from f7tfs.vfs.nodes import Attributes, Directory, Node
+from f7tfs.vfs.nodes import Attributes, Directory, Node, Version, told_by_stat
 from f7tfs.vfs.tree import Merged, Tree, make_root
 
 OLD, NEW = "2020-01-01T00:00:00", "2021-01-01T00:00:00"
@@ -181,3 +181,17 @@ def test_numbers_are_given_anew_by_the_last_places(tree: Tree) -> None:
     tree.renumber({"/home/user/d": 77})
     assert directory.number == 77
     assert directory.children["x"].number != first[1]
+
+
+def test_times_told_before_the_zone_was_known_are_set_right(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    merge(tree, entry("told"), entry("written"), entry("alone"))
+    written, alone = child(tree, "written"), child(tree, "alone")
+    written.written_here, written.attributes.mtime_ns = True, 5
+    alone.version, alone.attributes.mtime_ns = (
+        Version(told_by_stat(Stat(Kind.FILE, 0o644, 1, 1, 0, 0, 3, 7, 7, 7)), 3),
+        7,
+    )
+    monkeypatch.setitem(SECONDS, OLD, SECONDS[OLD] - 7200)
+    tree.reckon_times()
+    assert child(tree, "told").attributes.mtime_ns == SECONDS[OLD] * 10**9
+    assert (written.attributes.mtime_ns, alone.attributes.mtime_ns) == (5, 7)

@@ -15,7 +15,7 @@ from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.jobs.book import Book
 from f7tfs.vfs.jobs.record import Record
-from f7tfs.vfs.nodes import File, Version
+from f7tfs.vfs.nodes import File, Version, told_by_stat
 from f7tfs.vfs.tree import RESOLUTION, SECOND_NS
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Outputs:
 
     def _seen(self, output: OutputFile, stat: Stat) -> None:
         settled = stat.mtime < time.time() - RESOLUTION
-        version = Version(f"stat {stat.ino} {stat.mtime} {stat.ctime}", stat.size, settled)
+        version = Version(told_by_stat(stat), stat.size, settled)
         if version != output.version:
             content = output.content
             if content is not None and self._has_grown(output, stat):
