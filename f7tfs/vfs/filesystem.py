@@ -152,6 +152,7 @@ class Filesystem:
         self.upkeep.errands = Errands(
             cluster, self.reintegration, sender, displaced, self.transfers, nursery, options
         )
+        self.jobs.book.on_moved = self.upkeep.changed_there
         self.upkeep.after_drain = self.jobs.settled
         self.upkeep.more_status = lambda: {"jobs": self.jobs.name, "hidden": sorted(self.jobs.hidden)}
         self._refusals = Refusals(cluster, self.metadata, self._cache.store, self.jobs, read_only=options.read_only)

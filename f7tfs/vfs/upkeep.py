@@ -72,11 +72,17 @@ class Upkeep:
         while directories:
             directory = directories.pop()
             if path is None or directory.path in (path, path.rpartition("/")[0] or "/"):
-                self._metadata.expire(directory)
-                self._forget_in_kernel(directory)
+                self._expire(directory)
             directories += [child for child in directory.children.values() if isinstance(child, Directory)]
 
-    def _forget_in_kernel(self, directory: Directory) -> None:
+    def changed_there(self, path: str) -> None:
+        """Something on the cluster has most probably changed what a directory holds."""
+        directory = self._metadata.tree.find(path)
+        if isinstance(directory, Directory):
+            self._expire(directory)
+
+    def _expire(self, directory: Directory) -> None:
+        self._metadata.expire(directory)
         for name, child in directory.children.items():
             if child.lookups:
                 self.on_stale_entry(directory, name)

@@ -65,6 +65,17 @@ def test_output_that_grows_is_read_as_it_is_also_if_it_is_no_text(mount: Mount) 
     mount.run("rm", "-r", f".jobs/{job}")
 
 
+def test_what_a_job_has_made_is_seen_as_soon_as_its_end_is(mount: Mount) -> None:
+    """However fresh the listing of its working directory is."""
+    job = submit(mount, "#!/bin/bash\nuntil [ -e go ]; do sleep 0.1; done; echo 1 > made; echo longer > grown\n")
+    (mount.path / "grown").write_text("")
+    assert "made" not in os.listdir(mount.path)
+    (mount.remote / "go").touch()
+    mount.run("cat", f".jobs/{job}/wait")
+    assert {"made", f"slurm-{job}.out"} <= set(os.listdir(mount.path))
+    assert (mount.path / "grown").read_text() == "longer\n"
+
+
 def test_a_jobs_times_have_a_zone_and_its_directory_is_a_link_into_the_mount(mount: Mount) -> None:
     began = time.time()
     job = submit(mount, "#!/bin/bash\ntrue\n")

@@ -46,6 +46,8 @@ class Book:
         self._flight: SingleFlight[str, None] = SingleFlight()
         self._fresh_until = float("-inf")
         self._pause = FIRST_PAUSE
+        self.on_moved: Callable[[str], None] = lambda _directory: None
+        """Told of working directories whose jobs have begun or ended since the last look."""
         self._files: dict[str, JobFiles] = {}
         self._aliases: dict[str, Record] = {}
         """Names that jobs had before they had an id."""
@@ -189,6 +191,8 @@ class Book:
         self.seen = asked
         self._fresh_until = trio.current_time() + self.interval(list(self._records.values()))
         await self._store.save(*changed)
+        for directory in {record.directory for record in changed}:
+            self.on_moved(directory)
 
     def _missing(self, listed: set[str], now: float) -> list[str]:
         """What has not ended and is not listed: it ended long ago, or came a moment ago."""
