@@ -149,10 +149,14 @@ class Node(Inode):
 
     @property
     def displaced(self) -> bool:
-        """Whether the cluster has another thing where it had this one."""
-        parent, name = self.moved or (self.parent, self.name)
-        other = None if parent is None else parent.children.get(name)
-        return self.unlinked and other is not None and other is not self and other.on_cluster
+        """Whether the cluster has another thing where it had this one.
+
+        Not while a rename of it waits: what has that name here is made there after the rename.
+        """
+        if self.moved is not None or not self.unlinked or self.parent is None:
+            return False
+        other = self.parent.children.get(self.name)
+        return other is not None and other is not self and other.on_cluster
 
     def is_below(self, directory: Node) -> bool:
         """Whether `directory` is this node or one of its ancestors."""

@@ -37,6 +37,25 @@ def test_a_file_may_be_removed_or_replaced_while_its_rename_fetches_it(
     assert mount.umount().returncode == 0
 
 
+@pytest.mark.parametrize("doing", ["rm b/a", "mv y b/a"])
+def test_what_takes_the_old_name_of_a_waiting_rename_is_not_taken_for_what_is_there(
+    new_mount: Callable[..., Mount], doing: str
+) -> None:
+    mount = new_mount("v2", "--write-mode", "async")
+    (mount.remote / "b").mkdir()
+    for name in ("a", "x", "y"):
+        (mount.remote / name).write_text(name)
+        os.utime(mount.remote / name, (OLD, OLD))
+    mount.mount()
+    mount.sh("ls -lR > /dev/null")
+    mount.sandbox.faults({"match": "GET .*", "delay": 2, "count": 1})
+    mount.sh(f"mv a b/a; mv x a; {doing}")
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    assert (mount.remote / "a").read_text() == "x"
+    assert sorted(os.listdir(mount.remote / "b")) == ([] if doing == "rm b/a" else ["a"])
+    assert mount.umount().returncode == 0
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_a_fetch_of_what_was_there_before_is_not_taken_for_one_of_what_is_there_now(
     new_mount: Callable[..., Mount], api: str
