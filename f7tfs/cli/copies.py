@@ -24,7 +24,7 @@ Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Directories 
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Return when the cluster has the job; f7tfs wait PATH waits for it.")
 ]
-_WHERE = "Paths in a mount, or `SYSTEM:/path` where anything of that system is mounted."
+_WHERE = "Paths in a mount, or `SYSTEM:/path` or `PROFILE:/path` where anything of it is mounted."
 
 
 def cp(

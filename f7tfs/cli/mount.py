@@ -31,7 +31,9 @@ _GRACE_SECONDS = 30.0
 def mount(
     remote: Annotated[
         str,
-        typer.Argument(metavar="SYSTEM:/PATH", help="`SYSTEM:` is your own directory there; or a profile's name."),
+        typer.Argument(
+            metavar="SYSTEM:/PATH", help="Or `PROFILE`, `PROFILE:/path`; `SYSTEM:` is your own directory there."
+        ),
     ],
     mountpoint: Annotated[
         Path, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="An empty directory to mount it on.")

@@ -1,4 +1,4 @@
-"""Where a path on the command line is: here, in a mount, or on the cluster of one (`SYSTEM:/path`)."""
+"""Where a path on the command line is: here, in a mount, or on the cluster of one (`SYSTEM:/path`, `PROFILE:…`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from f7tfs.cli.places import mount_and_path
 from f7tfs.cli.status import running
+from f7tfs.config import config_file, read_profiles
 from f7tfs.mount.ask import ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mount_of
@@ -50,10 +51,19 @@ def place_of(text: str) -> Place:
 
 
 def _on_system(system: str, path: str) -> Place:
+    url, meant = _profile(system)
     for status in running():
-        if str(status.get("system", "")).lower() == system.lower():
+        if str(status.get("system", "")).lower() == meant.lower() and url in ("", status["url"]):
             return _place(status, parse_path(path) or str(status["root"]))
     raise MountError(f"nothing of the system {system} is mounted", f"f7tfs mount {system}: MOUNTPOINT")
+
+
+def _profile(name: str) -> tuple[str, str]:
+    """The site and the system of the profile of that name; without one it is a system, of any site."""
+    profile = read_profiles(config_file())[0].get(name)
+    if not isinstance(profile, dict):
+        return "", name
+    return str(profile.get("url", "")).rstrip("/"), str(profile.get("system", name))
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from f7tfs.config import (
@@ -21,16 +22,33 @@ from f7tfs.mount.target import Target, parse_path
 
 def gather(target: Target, flags: Settings, profile: str | None) -> MountSettings:
     """Settings for a target: flags over the environment over the named profile, or the default one."""
-    layers = [replace(flags, system=target.system), from_environment(os.environ)]
-    name = target.profile or profile or default_profile(layers)
+    layers = [flags, from_environment(os.environ)]
+    named = target.profile or profile_before_colon(target.system, layers, profile)
+    name = named or profile or default_profile(layers)
     if name:
         layers.append(read_profile(name, config_file(), os.environ))
     settings = merge(*layers)
-    if target.profile:
-        # A profile as the target is the whole target: its system too, whatever FIRECREST_SYSTEM is.
-        system = layers[-1].system or settings.system
-        return resolve(replace(settings, system=system), parse_path(layers[-1].path or ""))
-    return resolve(settings, target.path)
+    if named is None:
+        return resolve(replace(settings, system=target.system or settings.system), target.path)
+    # The name of a profile stands for its system, whatever FIRECREST_SYSTEM is.
+    settings = replace(settings, system=layers[-1].system or settings.system or target.system)
+    return resolve(settings, parse_path(layers[-1].path or "") if target.profile else target.path)
+
+
+def profile_before_colon(name: str | None, layers: Sequence[Settings], chosen: str | None) -> str | None:
+    """The profile that `NAME:/path` means; none where NAME is a system.
+
+    A profile of that name is meant rather than a system, unless another profile is chosen (`--profile`), or flags or
+    the environment name another site.
+    """
+    if name is None or chosen not in (None, name):
+        return None
+    profile = read_profiles(config_file())[0].get(name)
+    if profile is None:
+        return None
+    url = next((layer.url for layer in layers if layer.url), None)
+    theirs = profile.get("url") if isinstance(profile, dict) else None
+    return name if url is None or url.rstrip("/") == str(theirs).rstrip("/") else None
 
 
 def default_profile(layers: list[Settings]) -> str | None:

@@ -20,7 +20,10 @@ _SILENCE_SECONDS = 120.0
 
 def wait(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files and directories in a mount, or `SYSTEM:/path`.")
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="Files and directories in a mount, or `SYSTEM:/path`, `PROFILE:/path`."
+        ),
     ],
     timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Wait no longer than this.")] = None,
     as_json: Json = False,

@@ -25,7 +25,7 @@ from f7tfs.config.private import ConfigError
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
-HINT = "f7tfs profiles lists them, f7tfs login makes one; a system is written SYSTEM:/path"
+HINT = "f7tfs profiles lists them, f7tfs login makes one; a directory is written SYSTEM:/path or PROFILE:/path"
 
 
 def config_file() -> Path:

@@ -1,4 +1,7 @@
-"""What is to be mounted, as it is written on the command line: `SYSTEM:/path`, `SYSTEM:`, `SYSTEM:/` or a profile."""
+"""What is to be mounted, as it is written on the command line: `SYSTEM:/path`, `SYSTEM:`, `SYSTEM:/` or a profile.
+
+What is before the colon may be the name of a profile too; that is known only where profiles are read.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from dataclasses import dataclass
 
 from f7tfs.mount.errors import MountError
 
+_HOW = "write PROFILE:/path or SYSTEM:/path, or the name of a profile"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -14,7 +19,7 @@ class Target:
 
     profile: str | None = None
     system: str | None = None
-    """None where it is left to FIRECREST_SYSTEM."""
+    """What stands before the colon; None where it is left to FIRECREST_SYSTEM."""
     path: str | None = None
     """Absolute and normal; None is the user's own directory."""
 
@@ -27,10 +32,10 @@ def parse_target(text: str) -> Target:
     """
     system, colon, path = text.partition(":")
     if "/" in system or any(character.isspace() or not character.isprintable() for character in system):
-        raise MountError(f"{text!r} is not a remote directory", "write SYSTEM:/path, or the name of a profile")
+        raise MountError(f"{text!r} is not a remote directory", _HOW)
     if not colon:
         if not text:
-            raise MountError("the remote directory is empty", "write SYSTEM:/path, or the name of a profile")
+            raise MountError("the remote directory is empty", _HOW)
         return Target(profile=text)
     return Target(system=system or None, path=parse_path(path))
 

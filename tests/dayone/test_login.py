@@ -184,3 +184,49 @@ def test_the_profile_of_the_environment_is_taken(user: User, sandbox: SandboxPro
     user.config.write_text(user.config.read_text().replace("[profiles.one]", "[profiles.one]\naccount = 5"))
     what, _ = user.refused("mount", "cluster:", str(user.directory("mnt")), F7TFS_PROFILE="one")
     assert "account is not text" in what
+
+
+def test_a_profile_before_the_colon_is_mounted_at_another_path(user: User, sandbox: SandboxProcess) -> None:
+    """Its name is not the system's: the system is the profile's own."""
+    log_in(user, sandbox, "here", "--path", "/scratch")
+    (sandbox.home / "hello").write_text("from the cluster")
+    place = user.directory("mnt")
+    for target, remote in [
+        ("here:/home/user", "cluster:/home/user"),
+        ("here:", "cluster:/home/user"),
+        ("here:/", "cluster:/"),
+        ("here", "cluster:/scratch"),
+    ]:
+        user.done("mount", target, str(place))
+        assert user.json("status", str(place))["remote"] == remote
+        if target == "here:":
+            # Other commands know it by the same name.
+            user.done("cp", "here:/home/user/hello", str(user.home / "copied"))
+            user.done("wait", "here:/home/user/hello")
+        user.done("umount", str(place))
+    assert (user.home / "copied").read_text() == "from the cluster"
+    assert {each["check"]: each["state"] for each in user.json("doctor", "here:/", "--quick")}["root"] == "ok"
+
+
+def test_what_stands_before_the_colon_is_a_profile_before_it_is_a_system(user: User, sandbox: SandboxProcess) -> None:
+    """A profile whose name is a system's, but whose own system is another one, shows which is meant."""
+    log_in(user, sandbox, "good")
+    text = user.config.read_text()
+    misleading = text.partition("[profiles.good]")[2].replace('"cluster"', '"elsewhere"')
+    user.config.write_text(f"{text}\n[profiles.cluster]{misleading}")
+    place, info = user.directory("mnt"), sandbox.info
+    assert "no system 'elsewhere'" in user.refused("mount", "cluster:/scratch", str(place))[0]
+    assert (
+        "no system 'elsewhere'" in user.refused("mount", "cluster:/scratch", str(place), FIRECREST_URL=info.url_v2)[0]
+    )
+    # Another profile, or another site, makes a system of it.
+    user.done("mount", "--profile", "good", "cluster:/scratch", str(place))
+    user.done("umount", str(place))
+    user.environment = {
+        "FIRECREST_URL": info.url_v1,
+        "AUTH_TOKEN_URL": info.token_url,
+        "FIRECREST_CLIENT_ID": info.client_id,
+        "FIRECREST_CLIENT_SECRET": info.client_secret,
+    }
+    user.done("mount", "cluster:/scratch", str(place))
+    user.done("umount", str(place))
