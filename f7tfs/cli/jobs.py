@@ -56,7 +56,10 @@ def submit(
     directory = _jobs_of(workdir)
     called = name or script.name
     with _told(directory / f"{called}.err"), waiting(f"submitting {called}"):
-        (directory / called).write_bytes(text)
+        # A name that was submitted before is a link to a directory: a rename replaces it.
+        scratch = directory / f".{called}.{os.getpid()}"
+        scratch.write_bytes(text)
+        scratch.rename(directory / called)
         job = (directory / "by-name" / called).readlink().name
     if not as_json:
         show(job)

@@ -136,7 +136,7 @@ def seconds_of(text: str) -> float | None:
 
 def _text(value: Any) -> str:
     text = "" if value is None else str(value)
-    return "" if text in {"None", "(null)", "N/A"} else text
+    return "" if text in {"None", "(null)", "N/A", "None assigned"} else text
 
 
 def _local_time(value: Any) -> str:

@@ -47,6 +47,7 @@ class Settings:
     jobs_name: str | None = None
     list_jobs: bool | None = None
     nocancel: bool | None = None
+    keep_scripts: bool | None = None
     jobs_interval: float | None = None
     job_workdir: str | None = None
     job_environment: tuple[tuple[str, str], ...] | None = None

@@ -132,6 +132,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "jobs_name": ("jobs_name", _name),
     "list_jobs": ("list_jobs", _flag),
     "nocancel": ("nocancel", _flag),
+    "keep_scripts": ("keep_scripts", _flag),
     "jobs_interval": ("jobs_interval", _seconds),
     "job_workdir": ("job_workdir", _path),
     "job_environment": ("job_environment", _environment),

@@ -29,6 +29,8 @@ class MountOptions:
     list_jobs: bool = False
     nocancel: bool = False
     """Removing a job's directory does not cancel it, but fails."""
+    keep_scripts: bool = False
+    """A script that was submitted stays a file, and does not become a link to its job's directory."""
     jobs_interval: float = 2.0
     """How long what was seen of jobs is believed at least."""
     job_workdir: str | None = None

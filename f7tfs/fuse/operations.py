@@ -90,7 +90,7 @@ class Operations(pyfuse3.Operations):
         ):
             return absent(self._fs.options.attribute_timeout)
         try:
-            return self._counted(await self._fs.lookup(parent, _text(name)))
+            return self._counted(await self._fs.lookup(parent, _text(name), ctx.pid))
         except NotFound:
             if isinstance(parent, Directory) and not parent.unlinked:
                 return absent(max(0.0, self._timeout_of_absence(parent)))

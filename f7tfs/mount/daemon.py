@@ -167,6 +167,7 @@ def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
         jobs_name=options.jobs_name,
         jobs_listed=options.list_jobs,
         jobs_cancel=not options.nocancel,
+        jobs_keep_scripts=options.keep_scripts,
         jobs_interval=options.jobs_interval,
         jobs_workdir=options.job_workdir,
         job_environment=options.job_environment,

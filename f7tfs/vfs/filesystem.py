@@ -197,9 +197,9 @@ class Filesystem:
 
     # -- looking ---------------------------------------------------------------------------------
 
-    async def lookup(self, parent: Inode, name: str) -> Inode:
+    async def lookup(self, parent: Inode, name: str, pid: int = 0) -> Inode:
         if isinstance(parent, VirtualDirectory):
-            inode = await parent.lookup(name)
+            inode = await parent.lookup(name, pid)
         elif name == self.jobs.name:
             inode = self.jobs.at(directory_of(parent))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -26,17 +27,47 @@ def anyone_holds_open(path: str) -> bool:
     return any(holds_open(int(entry.name), path) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
-def _points_to(entry: os.DirEntry[str], path: str) -> bool:
+def puts_into(pid: int, directory: str, is_scratch: Callable[[str], bool]) -> bool:
+    """Whether a process is about to put something into a directory.
+
+    It has the directory itself open with O_PATH, as `cp` and its like have that of their target (coreutils since
+    9.1), or a scratch file in it (by its name), as an editor has.
+    """
+    if pid <= 0:
+        return False
     try:
-        return os.readlink(entry.path) == path  # noqa: PTH115 -- the raw text is meant, not a path made of it
+        with os.scandir(f"/proc/{pid}/fd") as descriptors:
+            return any(_puts_into(pid, entry, directory, is_scratch) for entry in descriptors)
     except OSError:
         return False
+
+
+def _puts_into(pid: int, entry: os.DirEntry[str], directory: str, is_scratch: Callable[[str], bool]) -> bool:
+    target = _target(entry)
+    if target == directory:
+        return bool(_flags(pid, entry.name) & os.O_PATH)
+    parent, _, name = target.rpartition("/")
+    return parent == directory and is_scratch(name)
+
+
+def _points_to(entry: os.DirEntry[str], path: str) -> bool:
+    return _target(entry) == path
+
+
+def _target(entry: os.DirEntry[str]) -> str:
+    try:
+        return os.readlink(entry.path)  # noqa: PTH115 -- the raw text is meant, not a path made of it
+    except OSError:
+        return ""
 
 
 def _writable(pid: int, descriptor: str) -> bool:
+    return _flags(pid, descriptor) & os.O_ACCMODE != os.O_RDONLY
+
+
+def _flags(pid: int, descriptor: str) -> int:
     try:
         info = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
     except OSError:
-        return False
-    flags = next((line.split()[1] for line in info.splitlines() if line.startswith("flags:")), "0")
-    return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
+        return 0
+    return int(next((line.split()[1] for line in info.splitlines() if line.startswith("flags:")), "0"), 8)

@@ -38,6 +38,8 @@ class VfsOptions:
     """Every directory lists its `.jobs`."""
     jobs_cancel: bool = True
     """Removing a job's directory cancels it."""
+    jobs_keep_scripts: bool = False
+    """A script that was submitted stays a file, and does not become a link to its job's directory."""
     jobs_interval: float = 2.0
     """How long what was seen of jobs is believed at least."""
     jobs_workdir: str | None = None

@@ -32,8 +32,8 @@ class VirtualDirectory(VirtualNode):
     async def entries(self) -> list[tuple[str, Inode]]:
         return []
 
-    async def lookup(self, name: str) -> Inode:
-        """Raises NotFound."""
+    async def lookup(self, name: str, pid: int = 0) -> Inode:  # noqa: ARG002 -- for those that override it
+        """`pid`: the process that looks, 0 where not known. Raises NotFound."""
         for entry, inode in await self.entries():
             if entry == name:
                 return inode

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.mounted.conftest import PATIENCE, Mount, wait_until
+from tests.mounted.conftest import APIS, PATIENCE, Mount, wait_until
 
 SCRIPT = """#!/bin/bash
 #SBATCH --time=00:05:00
@@ -139,16 +140,103 @@ def test_the_same_script_copied_again_is_another_job(mount: Mount, tmp_path: Pat
     mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
     second = the_job(mount)
     assert first != second
+    assert os.readlink(mount.path / ".jobs/run.sh") == second
     assert os.readlink(mount.path / ".jobs/by-name/run.sh") == f"../{second}"
-    assert mount.run("cat", ".jobs/run.sh") == mount.run("cat", f".jobs/{first}/script") == "#!/bin/bash\necho 1\n"
+    assert mount.run("cat", ".jobs/run.sh/script", f".jobs/{first}/script") == "#!/bin/bash\necho 1\n" * 2
+    # Under its name, where `cp` takes the link for the directory that it stands for.
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/run.sh")
+    assert the_job(mount) not in {first, second}
+    assert os.readlink(mount.path / ".jobs/run.sh") == the_job(mount)
+    assert mount.run("cat", ".jobs/run.sh/wait").startswith("COMPLETED\t0\t")
+
+
+def test_a_submitted_script_is_a_link_to_its_jobs_directory_until_that_or_the_link_is_removed(mount: Mount) -> None:
+    mount.sh("echo '#!/bin/bash' > .jobs/one; echo '#!/bin/bash' > .jobs/two")
+    assert {"one", "two"} <= set(os.listdir(mount.path / ".jobs"))
+    one, two = (os.readlink(mount.path / ".jobs" / name) for name in ("one", "two"))
+    assert int(one) < int(two) == int(the_job(mount))
+    # It is not written through the link.
+    assert "Is a directory" in mount.attempt("bash", "-c", "echo '#!/bin/bash' > .jobs/one").stderr
+    assert the_job(mount) == two
+    mount.run("rm", "-r", ".jobs/one")
+    assert (mount.path / ".jobs" / one / "status").exists()
+    mount.run("rm", "-r", f".jobs/{two}")
+    for name in ("one", "two"):
+        assert not (mount.path / ".jobs" / name).is_symlink()
+        mount.sh(f"echo '#!/bin/bash' > .jobs/{name}")
+        assert os.readlink(mount.path / ".jobs" / name) == the_job(mount)
+
+
+def test_a_refused_script_is_a_file_until_it_is_put_right(mount: Mount) -> None:
+    mount.sh("echo '#!/bin/bash' > .jobs/run")
+    first = the_job(mount)
+    assert mount.attempt("install", "/etc/hostname", ".jobs/run").returncode != 0
+    assert mount.run("cat", ".jobs/run") == Path("/etc/hostname").read_text()
+    assert (mount.path / ".jobs/run.err").exists()
+    mount.sh("echo '#!/bin/bash' > .jobs/run")
+    assert os.readlink(mount.path / ".jobs/run") == the_job(mount) != first
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "install {} .jobs/",
+        "cp {0} copied && mv copied .jobs/run.sh",
+        "rsync -a {} .jobs/",
+        "rm .jobs/run.sh && cat {} > .jobs/run.sh",
+    ],
+    ids=["install", "mv", "rsync", "rm"],
+)
+def test_a_script_is_put_in_again_over_its_link(mount: Mount, tmp_path: Path, command: str) -> None:
+    (tmp_path / "run.sh").write_text("#!/bin/bash\necho 1\n")
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    first = the_job(mount)
+    # rsync sends nothing of the same size and second.
+    (tmp_path / "run.sh").write_text("#!/bin/bash\necho again\n")
+    mount.sh(command.format(tmp_path / "run.sh"))
+    assert os.readlink(mount.path / ".jobs/run.sh") == the_job(mount) != first
+    assert mount.run("cat", ".jobs/run.sh/script") == "#!/bin/bash\necho again\n"
+
+
+@pytest.mark.parametrize("api", APIS[:1])
+def test_the_links_outlive_the_daemon(new_mount: Callable[..., Mount], tmp_path: Path, api: str) -> None:
+    mount = new_mount(api)
+    mount.mount()
+    (tmp_path / "run.sh").write_text("#!/bin/bash\n")
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    mount.sh("cp .jobs/run.sh/script .jobs/gone; rm .jobs/gone")
+    mount.umount()
+    mount.mount()
+    assert os.readlink(mount.path / ".jobs/run.sh") == "1"
+    assert not (mount.path / ".jobs/gone").is_symlink()
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    assert os.readlink(mount.path / ".jobs/run.sh") == "3"
+
+
+@pytest.mark.parametrize("api", APIS[:1])
+def test_an_option_keeps_scripts_under_their_names(new_mount: Callable[..., Mount], tmp_path: Path, api: str) -> None:
+    mount = new_mount(api, "-o", "keep_scripts")
+    mount.mount()
+    (tmp_path / "run.sh").write_text("#!/bin/bash\necho 1\n")
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/run.sh")
+    mount.sh("sed -i s/1/2/ .jobs/run.sh")
+    mount.run("vim", "-es", "-u", "NONE", "-c", "normal Gotrue", "-c", "w", "-c", "q", ".jobs/run.sh")
+    mount.sh("cat .jobs/run.sh > again; echo false >> again; cat again > .jobs/run.sh")
+    assert numbers(mount) == {"1", "2", "3", "4", "5"}
+    assert mount.run("cat", ".jobs/run.sh") == "#!/bin/bash\necho 2\ntrue\nfalse\n"
+    assert mount.run("cat", ".jobs/by-name/run.sh/script") == mount.run("cat", ".jobs/run.sh")
+    assert os.readlink(mount.path / ".jobs/by-name/run.sh") == "../5"
 
 
 def test_a_symbolic_link_submits_the_clusters_own_script_in_place(mount: Mount) -> None:
     mount.sh("mkdir project; printf '#!/bin/bash\\npwd > ran\\n' > project/own.sh")
-    for target in (f"{mount.path}/project/own.sh", "../own.sh"):
+    # The second one follows the link that `again` has become.
+    for words in (["-s", f"{mount.path}/project/own.sh"], ["-s", "../own.sh"], ["-sfn", "../own.sh"]):
         before = numbers(mount)
-        mount.run("ln", "-sf", target, "project/.jobs/again")
+        mount.run("ln", *words, "project/.jobs/again")
         job = (numbers(mount) - before).pop()
+        assert os.readlink(mount.path / "project/.jobs/again") == job
         assert mount.run("cat", f".jobs/{job}/wait").startswith("COMPLETED")
         assert (mount.remote / "project/ran").read_text().strip().endswith("/project")
         (mount.remote / "project/ran").unlink()
@@ -163,10 +251,10 @@ def test_what_tools_write_beside_is_submitted_when_it_gets_its_name(mount: Mount
     before = numbers(mount)
     mount.run("rsync", "-a", str(tmp_path / "run.sh"), ".jobs/")
     assert len(numbers(mount) - before) == 1
-    mount.sh("sed -i s/1/2/ .jobs/run.sh")
+    mount.sh("sed s/1/2/ .jobs/run.sh/script > .jobs/.temporary; mv -T .jobs/.temporary .jobs/run.sh")
     assert len(numbers(mount) - before) == 2
     assert mount.run("cat", ".jobs/last/script") == "#!/bin/bash\necho 2\n"
-    mount.sh("mv run.sh .jobs/ 2>/dev/null || true; cp .jobs/run.sh here.sh; mv here.sh .jobs/moved.sh")
+    mount.sh("cp .jobs/run.sh/script here.sh; mv here.sh .jobs/moved.sh")
     assert len(numbers(mount) - before) == 3
     mount.sh("echo '#!/bin/bash' | tee .jobs/.hidden .jobs/x~ .jobs/.run.sh.swp > /dev/null; touch .jobs/empty")
     assert len(numbers(mount) - before) == 3
@@ -174,10 +262,11 @@ def test_what_tools_write_beside_is_submitted_when_it_gets_its_name(mount: Mount
 
 def test_vim_submits_at_each_write(mount: Mount) -> None:
     before = numbers(mount)
-    mount.run("vim", "-es", "-u", "NONE", "-c", "normal i#!/bin/bash", "-c", "w", "-c", "q", ".jobs/edited.sh")
-    assert len(numbers(mount) - before) == 1
-    mount.run("vim", "-es", "-u", "NONE", "-c", "normal Gotrue", "-c", "w", "-c", "q", ".jobs/edited.sh")
+    keys = ("normal i#!/bin/bash", "w", "normal Gotrue", "w", "q")
+    words = [word for key in keys for word in ("-c", key)]
+    mount.run("vim", "-es", "-u", "NONE", "-c", "set directory=.", *words, ".jobs/edited.sh")
     assert len(numbers(mount) - before) == 2
+    assert os.readlink(mount.path / ".jobs/edited.sh") == the_job(mount)
     assert mount.run("cat", ".jobs/last/script") == "#!/bin/bash\ntrue\n"
 
 

@@ -19,7 +19,7 @@ from tests.mounted.conftest import APIS, PATIENCE, Mount, wait_until
 MAKEFILE = """
 result: run.sh
 \tcp run.sh .jobs/make.sh
-\ttest "$$(cut -f1 .jobs/by-name/make.sh/wait)" = COMPLETED
+\ttest "$$(cut -f1 .jobs/make.sh/wait)" = COMPLETED
 """
 
 SWEEP = 200
@@ -167,10 +167,10 @@ def sweep(mount: Mount, local: Path, number: int, copy: str = "cp {}/*.sh .jobs/
         (local / f"{index}.sh").write_text(f"#!/bin/bash\necho {index} > out-{index}\n")
     mount.sandbox.reset_calls()
     mount.sh(copy.format(local), timeout=PATIENCE * 5)
-    jobs = [os.readlink(mount.path / f".jobs/by-name/{index}.sh") for index in range(number)]
+    jobs = [os.readlink(mount.path / f".jobs/{index}.sh") for index in range(number)]
     assert len(set(jobs)) == number
     for job in jobs:
-        assert wait(mount, job.removeprefix("../"))[:2] == ["COMPLETED", "0"]
+        assert wait(mount, job)[:2] == ["COMPLETED", "0"]
     for index in range(number):
         assert (mount.remote / f"out-{index}").read_text() == f"{index}\n"
     return {route: count for route, count in mount.sandbox.calls().items() if "token" not in route}

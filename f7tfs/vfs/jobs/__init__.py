@@ -1,6 +1,6 @@
 """The `.jobs` directory: dropping a script submits it, a job is a directory, removing that cancels it.
 
-.jobs/NAME          a script: submitted when no process has it open any more, and again when it is written again
+.jobs/NAME          a script: submitted when no process has it open any more, and then a link to its job's directory
 .jobs/NAME.err      why NAME was not submitted, in the scheduler's own words
 .jobs/by-name/NAME  a symbolic link to the directory of the newest job of that name and working directory
 .jobs/last          likewise, of the job submitted last

@@ -96,12 +96,18 @@ class Book:
         return shown[-1] if shown else None
 
     def named(self, directory: str) -> dict[str, Record]:
-        """By the names of their scripts, the newest of each that was dropped in a directory, or runs there."""
+        """By the names of their scripts the newest of each that was dropped in a directory, if it was not removed."""
         found: dict[str, Record] = {}
         for record in sorted(self.records(), key=lambda record: record.created if record.mark else 0.0):
             if (record.dropped or record.directory) == directory and record.name and "/" not in record.name:
                 found[record.name] = record
         return found
+
+    def dropped(self, directory: str) -> dict[str, Record]:
+        """By the names of their scripts the newest of each that was dropped in a directory, if it was not removed."""
+        ours = [record for record in self._records.values() if record.mark and record.dropped == directory]
+        newest = {record.name: record for record in sorted(ours, key=lambda record: record.created)}
+        return {name: record for name, record in newest.items() if not (record.unnamed or record.hidden)}
 
     def __contains__(self, key: str) -> bool:
         return key in self._records or key in self._aliases
@@ -232,6 +238,11 @@ class Book:
     async def forget(self, record: Record) -> None:
         """Show it no more."""
         record.hidden = True
+        await self._store.save(record)
+
+    async def unname(self, record: Record) -> None:
+        """Its script's name stands for it no more."""
+        record.unnamed = True
         await self._store.save(record)
 
     async def attach(self, record: Record, command: str) -> None:

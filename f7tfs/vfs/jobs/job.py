@@ -23,14 +23,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from f7tfs.cluster.errors import NotFound, SchedulerRefused
+from f7tfs.cluster.errors import NotFound, PermissionDenied, SchedulerRefused
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.jobs import texts
 from f7tfs.vfs.jobs.arrays import task_number
 from f7tfs.vfs.jobs.output import OutputFile
 from f7tfs.vfs.jobs.record import Phase, Record
+from f7tfs.vfs.jobs.script import is_scratch
 from f7tfs.vfs.nodes import Attributes, Inode
-from f7tfs.vfs.virtual import TextFile, VirtualDirectory, VirtualFile, VirtualHandle
+from f7tfs.vfs.virtual import TextFile, VirtualDirectory, VirtualFile, VirtualHandle, VirtualNode
 
 if TYPE_CHECKING:
     from f7tfs.vfs.jobs.tree import JobsTree
@@ -55,13 +56,29 @@ class JobDirectory(VirtualDirectory):
     async def entries(self) -> list[tuple[str, Inode]]:
         return [(name, self._node(name)) for name in self.names()]
 
-    async def lookup(self, name: str) -> Inode:
+    async def lookup(self, name: str, pid: int = 0) -> Inode:
+        del pid
         if name not in self.names() or (name in OUTPUTS and self.record.phase is not Phase.SUBMITTED):
             raise NotFound(name)
         return self._node(name)
 
     def _node(self, name: str) -> Inode:
         return FILES[name](self.tree, self.record, f"{self.tree.place_of(self.record)}/{name}")
+
+    async def create(self, name: str) -> VirtualFile:
+        """`cp run.sh .jobs/NAME` follows the link that NAME is, and puts the script here: it is submitted again."""
+        self._check_script(name)
+        return await self.tree.dropped_in(self.record).create_again(self.record, name)
+
+    async def symlink(self, name: str, target: str) -> VirtualNode:
+        """As above, of `ln -sf ../run.sh .jobs/NAME`."""
+        self._check_script(name)
+        return await self.tree.dropped_in(self.record).submit_in_place(self.record.name, target)
+
+    @staticmethod
+    def _check_script(name: str) -> None:
+        if name in FILES or is_scratch(name):
+            raise PermissionDenied(f"{name} is not a script's name here")
 
     async def unlink(self, name: str) -> None:
         """`rm -r` removes the entries first; the directory's own removal is what counts."""

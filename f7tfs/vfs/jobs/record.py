@@ -62,6 +62,8 @@ class Record:
     problem: str = ""
     hidden: bool = False
     """The user has removed its directory."""
+    unnamed: bool = False
+    """The user has removed the link that its script became."""
     misses: int = 0
     """Looks in a row that did not show it though it has not ended."""
     doubted: Job | None = None
@@ -121,7 +123,7 @@ def new_record(
 
 _KEPT = (
     *("key", "name", "directory", "dropped", "mark", "script", "script_path"),
-    *("created", "sent", "before", "problem", "hidden", "changed"),
+    *("created", "sent", "before", "problem", "hidden", "unnamed", "changed"),
 )
 
 
@@ -141,4 +143,4 @@ def from_json(kept: dict[str, Any]) -> Record:
     if job is not None:
         steps = tuple(JobStep(**{**step, "state": JobState(step["state"])}) for step in job["steps"])
         job = Job(**{**job, "state": JobState(job["state"]), "steps": steps})
-    return Record(**{name: kept[name] for name in _KEPT}, phase=Phase(kept["phase"]), job=job)
+    return Record(**{name: kept[name] for name in _KEPT if name in kept}, phase=Phase(kept["phase"]), job=job)

@@ -37,6 +37,8 @@ class ScriptFile(VirtualFile):
     data: bytearray = field(default_factory=bytearray)
     dirty: bool = False
     """Written since it was submitted."""
+    sent: bool = False
+    """Submitted, and not written since."""
     writers: int = 0
 
     async def content(self) -> bytes:
@@ -61,21 +63,25 @@ class ScriptFile(VirtualFile):
         if len(self.data) < offset:
             self.data.extend(bytes(offset - len(self.data)))
         self.data[offset : offset + len(data)] = data
-        self.dirty = True
+        self._touched()
 
     def truncate(self, size: int) -> None:
         if size > LARGEST_SCRIPT:
             raise SchedulerRefused(f"a batch script of more than {LARGEST_SCRIPT} bytes")
         del self.data[size:]
         self.data.extend(bytes(size - len(self.data)))
-        self.dirty = True
+        self._touched()
+
+    def _touched(self) -> None:
+        self.dirty, self.sent = True, False
 
     async def flush(self, handle: VirtualHandle) -> None:
         """Submit it where no process has it open any more: `{ cat a; cat b; } > NAME` closes three times."""
-        if writes(handle) and self.ready and not await self._held():
+        if writes(handle) and self.ready and not await self.held():
             await self.submitted()
 
-    async def _held(self) -> bool:
+    async def held(self) -> bool:
+        """Whether a process has it open for writing, as far as that can be seen."""
         path = self.local_path(self.name)
         return bool(path) and await trio.to_thread.run_sync(anyone_holds_open, path)
 

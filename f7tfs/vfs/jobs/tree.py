@@ -47,6 +47,7 @@ class JobsTree:
         self.nodes = nodes
         self.workdir = options.jobs_workdir
         self._cancel_allowed = options.jobs_cancel
+        self.keep_scripts = options.jobs_keep_scripts
         self.hidden: set[str] = set()
         """What of the cluster is not seen, because it has our name."""
         self._store = JobStore(options.state_directory / "jobs.sqlite")
@@ -103,6 +104,13 @@ class JobsTree:
         return self.nodes.get(
             self.place_of(record), lambda number: JobDirectory(number=number, record=record, tree=self)
         )
+
+    def dropped_in(self, record: Record) -> JobsDirectory:
+        """Where its script was dropped. Raises PermissionDenied where that was not in this mount."""
+        found = self.nodes.find(f"{record.dropped.rstrip('/')}/{self.name}") if record.mark else None
+        if not isinstance(found, JobsDirectory):
+            raise PermissionDenied(f"{record.key} was not submitted here")
+        return found
 
     @staticmethod
     def place_of(record: Record) -> str:
