@@ -298,6 +298,14 @@ class ChangeLog:
         await self.journal.update(change)
         self.tell()
 
+    def tried(self, change: Change, error: ClusterError) -> None:
+        """It failed, and who waits for it tries again soon. It may have been made."""
+        if isinstance(error, Unavailable):
+            self._reachability.lost(error)
+        change.attempts, change.error, change.tried = max(change.attempts, 1), error, trio.current_time()
+        logger.info("%s is not on the cluster yet, and somebody waits for it: %s", describe(change), error)
+        self.tell()
+
     def put_off(self, change: Change, error: ClusterError, *others: Change) -> None:
         """It may work later: try again after a pause, together with `others` that were tried with it."""
         if isinstance(error, Unavailable):

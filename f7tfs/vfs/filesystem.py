@@ -48,7 +48,7 @@ from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.shipping import Shipping
 from f7tfs.vfs.transfers import Transfers
 from f7tfs.vfs.upkeep import Upkeep
-from f7tfs.vfs.uploads import Uploads
+from f7tfs.vfs.uploads import CLOSE_SHARE, Uploads
 from f7tfs.vfs.virtual import (
     VirtualDirectory,
     VirtualFile,
@@ -251,7 +251,8 @@ class Filesystem:
         directory = self._handles.get(number).inode
         if isinstance(directory, Directory) and not directory.unlinked:
             changes = self.reintegration.log.meeting([directory.path])
-            await self.reintegration.settle([change for change in changes if change.names_in(directory.path)])
+            named = [change for change in changes if change.names_in(directory.path)]
+            await self.reintegration.settle(named, self.options.deadline * CLOSE_SHARE)
         self.paces.synced()
 
     # -- files -----------------------------------------------------------------------------------

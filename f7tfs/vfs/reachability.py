@@ -26,6 +26,8 @@ class Reachability:
         """Monotonic time until which nobody tries."""
         self.since: float | None = None
         """Wall-clock time since when the cluster is away; None: it is not."""
+        self.lost_at = float("inf")
+        """Monotonic time since when it is away; infinity: it is not."""
         self.on_return: Callable[[], None] = lambda: None
 
     @property
@@ -42,7 +44,7 @@ class Reachability:
         """A call found nobody there."""
         self.pause_ends = trio.current_time() + PAUSE_SECONDS
         if self.since is None:
-            self.since = time.time()
+            self.since, self.lost_at = time.time(), trio.current_time()
             logger.warning("the cluster cannot be reached; what is known is served, what is written waits: %s", why)
 
     def found(self) -> None:
@@ -50,5 +52,5 @@ class Reachability:
         self.pause_ends = float("-inf")
         if self.since is not None:
             logger.warning("the cluster is back after %.0f s", time.time() - self.since)
-            self.since = None
+            self.since, self.lost_at = None, float("inf")
             self.on_return()

@@ -26,6 +26,8 @@ CONCURRENT = 4
 MANY = 100
 # So many waiting changes are not looked through at each news.
 BREATH_SECONDS = 0.05
+# Who waits for some changes looks whether its time is over.
+LOOK_SECONDS = 1.0
 
 DrainProgress = Callable[[int, int], None]
 """Told (changes left, bytes left)."""
@@ -197,23 +199,24 @@ class Reintegration:
             if len(waiting) > MANY:
                 await trio.sleep(BREATH_SECONDS)
 
-    async def settle(self, changes: Sequence[Change]) -> None:
-        """Wait until the cluster has these. Raises ClusterError where one failed, or the cluster is away."""
+    async def settle(self, changes: Sequence[Change], seconds: float) -> None:
+        """Wait until the cluster has these. Raises ClusterError where one failed, or cannot be made for `seconds`."""
+        until = min(trio.current_time(), self._reachability.lost_at) + seconds
         while True:
             news = self.log.news()
             left = [change for change in changes if change.row in self.log.changes]
             if not left:
                 return
             for change in left:
-                self._raise_what_stops(change)
+                self._raise_what_stops(change, late=trio.current_time() >= until)
             self.log.hurry(self.log.meeting(path for change in left for path in change.paths))
-            await news.wait()
+            with trio.move_on_after(LOOK_SECONDS):
+                await news.wait()
 
-    def _raise_what_stops(self, change: Change) -> None:
+    def _raise_what_stops(self, change: Change, *, late: bool) -> None:
         blocker = self.log.in_the_way(change)
         for stopped in (change, *([blocker] if blocker else [])):
-            away = self._reachability.since is not None
-            if stopped.error is not None and (away or stopped.state is State.FAILED):
+            if stopped.error is not None and (late or stopped.state is State.FAILED):
                 raise stopped.error
 
     # -- what a user does about it ---------------------------------------------------------------

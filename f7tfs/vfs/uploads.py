@@ -13,6 +13,7 @@ upload writes into a copy, which is a change of its own.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 
 import trio
@@ -28,6 +29,7 @@ from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import File, Sent, Standing
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.paces import Paces
+from f7tfs.vfs.perseverance import Perseverance
 from f7tfs.vfs.placing import Placing
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender, digest_of
@@ -149,7 +151,13 @@ class Uploads:
             raise blocker.error
 
     async def _send_or_keep(self, change: Change) -> None:
-        """Send now; a refusal is the caller's, and anything that may pass leaves the change to the background."""
+        """Send now; a refusal is the caller's, and anything that may pass leaves the change to the background.
+
+        Not so in `sync` mode: there the cluster has it, or the caller is told.
+        """
+        if self._options.write_mode == "sync":
+            await self._insist(change)
+            return
         try:
             with trio.fail_after(self._options.deadline * CLOSE_SHARE):
                 await self.send(change)
@@ -161,7 +169,10 @@ class Uploads:
             self._log.put_off(change, TimedOut("the cluster did not answer in time"))
 
     async def store(self, node: File) -> None:
-        """What `fsync` does: wait until the cluster has it. Raises ClusterError where it does not."""
+        """What `fsync` does: wait until the cluster has it. Raises ClusterError where it does not.
+
+        What may pass is tried again, for as long as the caller can wait: the change stays in the journal anyway.
+        """
         change = node.change
         if change is None:
             return
@@ -170,13 +181,35 @@ class Uploads:
         mine, change.sending = not change.sending, True
         try:
             await self.make_ready(change)
-            await self.send(change, even_open=True)
-        except ClusterError as error:
-            await self._log.note(change, error)
-            raise
+            await self._insist(change, even_open=True)
         finally:
             change.sending = change.sending and not mine
             self._log.tell()
+
+    async def _insist(self, change: Change, *, even_open: bool = False) -> None:
+        """Send it, and again where that fails with what may pass, as long as one can wait. Raises ClusterError."""
+        seconds = self._options.deadline * CLOSE_SHARE
+        perseverance = Perseverance(self._reachability, seconds)
+        try:
+            with trio.fail_after(seconds if self._is_quick(change) else math.inf):
+                await perseverance.until_done(
+                    lambda: self.send(change, even_open=even_open), lambda error: self._log.tried(change, error)
+                )
+        except ClusterError as error:
+            await self._log.note(change, error)
+            raise
+        except trio.TooSlowError:
+            last = change.error or TimedOut("the cluster did not answer in time")
+            self._log.put_off(change, last)
+            raise last from None
+
+    def _is_quick(self, change: Change) -> bool:
+        """Whether it takes a few calls, with all that has to be made before it."""
+        ahead = [other for other in self._log.meeting(change.paths) if other.row <= change.row]
+        return not self._log.claimed(change.paths) and all(
+            other.kind is ChangeKind.MKDIR or (other.content is not None and self._sender.route(other.content).quick)
+            for other in ahead
+        )
 
     async def abandon(self, node: File) -> None:
         """The file was removed: what was not sent need not be. The caller holds the node's lock."""

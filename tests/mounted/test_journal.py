@@ -395,7 +395,7 @@ def test_fsync_of_a_directory_returns_when_the_cluster_has_its_names(
 
 @pytest.mark.expects_log("cannot be reached|is not on the cluster yet|is back")
 def test_fsync_of_a_directory_says_that_the_cluster_is_away(new_mount: Callable[..., Mount]) -> None:
-    mount = new_mount("v2", "--write-mode", "async")
+    mount = new_mount("v2", "--write-mode", "async", "--deadline", "8")
     mount.mount()
     mount.sandbox.stop()
     (mount.path / "d").mkdir()
