@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +75,94 @@ def test_jobs_of_a_real_slurm_from_their_submission_to_their_end(slurm_mount: Mo
     refused = mount.attempt("cp", "/dev/stdin", ".jobs/none", timeout=PATIENCE)
     assert refused.returncode == 0  # nothing was written: nothing is submitted
     assert not (mount.path / ".jobs/by-name/none").exists()
+
+
+def test_a_script_that_a_real_slurm_refuses_fails_with_its_words(slurm_mount: Mount, tmp_path: Path) -> None:
+    mount = slurm_mount
+    (tmp_path / "run.sh").write_text("#!/bin/bash\n#SBATCH --nosuch\n")
+    failed = mount.attempt("cp", str(tmp_path / "run.sh"), ".jobs/")
+    assert "Invalid argument" in failed.stderr
+    assert "unrecognized option '--nosuch'" in mount.run("cat", ".jobs/run.sh.err")
+    (tmp_path / "run.sh").write_text("#!/bin/bash\ntrue\n")
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    assert not (mount.path / ".jobs/run.sh.err").exists()
+    assert mount.run("cut", "-f1", ".jobs/run.sh/wait") == "COMPLETED\n"
+
+
+def test_jobs_of_a_real_slurm_go_on_without_the_daemon_and_the_api(slurm_mount: Mount) -> None:
+    mount = slurm_mount
+    job = submit(mount, "kept", "#!/bin/bash\nwhile [ ! -e go ]; do sleep 0.1; done\nexit 8\n")
+    wait_until(lambda: status(mount, job) == "RUNNING")
+    for daemon in mount.daemons():
+        os.kill(daemon, signal.SIGKILL)
+    mount.mount()
+    assert os.readlink(mount.path / ".jobs/kept") == os.readlink(mount.path / ".jobs/last") == job
+    mount.sandbox.faults({"match": "GET .*/compute/", "status": 500, "count": None})
+    assert status(mount, job) == "RUNNING"
+    (mount.remote / "go").touch()
+    mount.sandbox.clear_faults()
+    assert mount.run("cut", "-f1,2", ".jobs/kept/wait") == "FAILED\t8\n"
+
+
+def test_a_real_slurm_runs_a_job_once_whatever_becomes_of_the_answer(slurm_mount: Mount, tmp_path: Path) -> None:
+    mount = slurm_mount
+    (tmp_path / "run.sh").write_text("#!/bin/bash\necho ran >> ran\n")
+    mount.sandbox.faults({"match": "POST .*/compute/.*jobs", "drop": "after"})
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    assert os.readlink(mount.path / ".jobs/run.sh").isdigit()
+    assert mount.run("cut", "-f1", ".jobs/run.sh/wait") == "COMPLETED\n"
+    mount.sandbox.faults({"match": "POST .*/compute/.*jobs", "drop": "before"})
+    failed = mount.attempt("cp", str(tmp_path / "run.sh"), ".jobs/")
+    assert "Input/output error" in failed.stderr
+    assert status(mount, "run.sh") == "UNCERTAIN"
+    mount.run("rmdir", f".jobs/{os.readlink(mount.path / '.jobs/run.sh')}")
+    mount.run("cp", str(tmp_path / "run.sh"), ".jobs/")
+    assert mount.run("cut", "-f1", ".jobs/run.sh/wait") == "COMPLETED\n"
+    assert (mount.remote / "ran").read_text() == "ran\nran\n"
+
+
+def test_a_job_that_takes_too_long_has_timed_out(mount: Mount) -> None:
+    job = submit(mount, "late", "#!/bin/bash\n#SBATCH --time=00:00:01\nsleep 600\n")
+    assert wait(mount, job)[0] == "TIMEOUT"
+
+
+def test_watch_shows_how_the_queue_changes(mount: Mount) -> None:
+    job = submit(mount, "watched", "#!/bin/bash\nwhile [ ! -e go ]; do sleep 0.1; done\nexit 6\n")
+    command = f"watch -t -n 0.5 'grep watched {mount.path}/.jobs/queue'"
+    pid, terminal = pty_of(command)
+    try:
+        shown_on(terminal, "RUNNING")
+        (mount.remote / "go").touch()
+        shown_on(terminal, "FAILED")
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+    assert status(mount, job) == "FAILED"
+
+
+def pty_of(command: str) -> tuple[int, int]:
+    """A command of the shell on a terminal of its own: its process and the terminal."""
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    process = os.posix_spawn(
+        "/bin/bash",
+        ["bash", "-c", f"exec {command}"],
+        {**os.environ, "TERM": "xterm"},
+        file_actions=[(os.POSIX_SPAWN_DUP2, slave, descriptor) for descriptor in range(3)],
+    )
+    os.close(slave)
+    return process, master
+
+
+def shown_on(terminal: int, text: str) -> None:
+    """Wait until a text has come on a terminal."""
+    shown = ""
+    deadline = time.monotonic() + PATIENCE
+    while text not in shown:
+        assert time.monotonic() < deadline, shown
+        if select.select([terminal], [], [], 1.0)[0]:
+            shown += os.read(terminal, 65536).decode(errors="replace")
 
 
 def test_an_array_is_one_job_with_tasks(slurm_mount: Mount) -> None:

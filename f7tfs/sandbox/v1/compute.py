@@ -22,7 +22,7 @@ from f7tfs.sandbox.coreutils.failure import CommandFailed
 from f7tfs.sandbox.jobs.model import BatchRequest, JobOutput, JobRecord, SlurmRefused, UnknownJob, Work
 from f7tfs.sandbox.site import Site
 from f7tfs.sandbox.v1.envelope import ApiError, endpoint, run_command
-from f7tfs.sandbox.v1.parameters import check_machine, flag, form_values, path_of
+from f7tfs.sandbox.v1.parameters import check_machine, environment_of, flag, form_values, path_of
 from f7tfs.sandbox.v1.tasks import Task, Tasks, created, held
 from f7tfs.sandbox.v1.utilities import archive_kind
 
@@ -68,31 +68,35 @@ class Compute:
     async def upload(self, site: Site, request: Request) -> Response:
         check_machine(site, request, "submit", plural=True)
         async with request.form() as form:
-            part, account = form.get("file"), form.get("account")
+            part, account, environment = form.get("file"), form.get("account"), environment_of(form.get("env"))
             if not isinstance(part, UploadFile):
                 raise ApiError(400, {"description": "Failed to submit job", "error": "No 'file' in query"})
             name, content = part.filename or "job.sh", await part.read()
         task = self._tasks.create(site, "compute")
         directory = f"{site.settings.work_dir}/firecrest/{task.task_id}"
         await run_command(site, "submit", _save_script, site, directory, name, content)
-        self._start(task, partial(self._submit, f"{directory}/{name}", content, account))
+        self._start(task, partial(self._submit, f"{directory}/{name}", content, account, environment))
         return created(task)
 
     async def path(self, site: Site, request: Request) -> Response:
         check_machine(site, request, "submit", plural=True)
         form = await form_values(request)
         path = path_of(site, form, "targetPath", "submit")
+        environment = environment_of(form.get("env"))
         content = await run_command(site, "submit", site.reader.download, path)
         task = self._tasks.create(site, "compute")
         self._tasks.update(task, "100", INTERNAL_URL)
-        self._start(task, partial(self._submit, path, content, form.get("account")))
+        self._start(task, partial(self._submit, path, content, form.get("account"), environment))
         return created(task)
 
-    async def _submit(self, path: str, content: bytes, account: object) -> dict[str, Any]:
+    async def _submit(
+        self, path: str, content: bytes, account: object, environment: dict[str, str]
+    ) -> dict[str, Any]:
         request = BatchRequest(
             script=content.decode("utf-8", "surrogateescape"),
             directory=path.rpartition("/")[0],
             account=account if isinstance(account, str) and account else None,
+            environment=environment,
             script_path=path,
         )
         job = await self._submitted(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -64,3 +65,14 @@ def path_of(site: Site, values: Mapping[str, str], name: str, operation: str) ->
 
 def flag(values: Mapping[str, str], name: str) -> bool:
     return values.get(name, "").lower() in TRUE
+
+
+def environment_of(given: object) -> dict[str, str]:
+    """Of the form's `env`, an object of JSON. Raises ApiError for anything else."""
+    if not given:
+        return {}
+    try:
+        told = json.loads(str(given))
+        return {str(name): str(value) for name, value in told.items()}
+    except (ValueError, AttributeError):
+        raise ApiError(400, {"description": "Failed to submit job", "error": "env is not a JSON object"}) from None
