@@ -1,7 +1,8 @@
 """Measures f7tfs beside sshfs, rclone and pyFirecREST, each behind the same added delay, and writes the table.
 
 `scripts/setup.sh peers` installs what `python -m scripts.bench_peers` needs. All of it takes hours; `--delay 40` and
-`--tasks ls find` choose a part, and `--keep FILE` adds parts up: what is in the file already is not measured again.
+`--tasks ls find` choose a part, and `--keep DIRECTORY` adds parts up, in one file for each delay and API (or peer
+without one): what is in them already is not measured again, and several may be measured at the same time.
 """
 
 from __future__ import annotations
@@ -63,6 +64,27 @@ def measure(wanted: Sequence[tuple[float, Task, Contender]], files: int, bound: 
             yield cell
 
 
+def piece(keep: Path, delay: float, contender: Contender) -> Path:
+    """The file that has what was measured of one delay by one API, or by one of those that use none."""
+    return keep / f"{delay * 1000:.0f}ms-{contender.api or contender.name}.json"
+
+
+def kept(path: Path) -> list[Cell]:
+    return [Cell(**each) for each in json.loads(path.read_text())] if path.exists() else []
+
+
+def measure_what_is_missing(
+    wanted: Sequence[tuple[float, Task, Contender]], keep: Path, arguments: argparse.Namespace
+) -> None:
+    """What is kept already is not measured again."""
+    known = {(cell.delay, cell.task, cell.contender) for path in keep.glob("*.json") for cell in kept(path)}
+    missing_yet = [each for each in wanted if (each[0], each[1].key, str(each[2])) not in known]
+    files = {(delay, str(contender)): piece(keep, delay, contender) for delay, _, contender in wanted}
+    for cell in measure(missing_yet, arguments.files, arguments.bound):
+        path = files[cell.delay, cell.contender]
+        path.write_text(json.dumps([each.as_json() for each in [*kept(path), cell]], indent=1))
+
+
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", nargs="+", type=float, default=[0, 20, 40, 100], help="milliseconds, a round trip")
@@ -71,7 +93,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--api", nargs="+", choices=["v1", "v2"], default=["v1", "v2"])
     parser.add_argument("--files", type=int, default=1000, help="of the tree")
     parser.add_argument("--bound", type=float, default=300.0, help="seconds, after which a task is stopped")
-    parser.add_argument("--keep", type=Path, help="a JSON file of figures, which is read and added to")
+    parser.add_argument("--keep", type=Path, help="a directory of figures, which are read and added to")
     parser.add_argument("--write", type=Path, nargs="?", const=TARGET, help="write the page, to docs unless told")
     parser.add_argument("--note", default="", help="a sentence for the page, of how it was measured")
     return parser.parse_args()
@@ -84,19 +106,13 @@ def main() -> None:
     lacking |= {"sshd"} if sshd_found() is None and any(not c.api for _, _, c in wanted) else set()
     if lacking:
         raise SystemExit(f"not installed: {', '.join(sorted(lacking))}; scripts/setup.sh peers")
-    keep: Path | None = arguments.keep
-    cells = [Cell(**each) for each in json.loads(keep.read_text())] if keep is not None and keep.exists() else []
-    known = {(cell.delay, cell.task, cell.contender) for cell in cells}
-    for cell in measure(
-        [each for each in wanted if (each[0], each[1].key, str(each[2])) not in known],
-        arguments.files,
-        arguments.bound,
-    ):
-        cells.append(cell)
-        if keep is not None:
-            keep.write_text(json.dumps([each.as_json() for each in cells], indent=1))
-    if arguments.write:
-        page.write(cells, tasks(arguments.files), arguments.write, arguments.note)
+    with ExitStack() as stack:
+        keep = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="f7tfs-peers-kept-")))
+        keep.mkdir(exist_ok=True)
+        measure_what_is_missing(wanted, keep, arguments)
+        if arguments.write:
+            cells = [cell for path in sorted(keep.glob("*.json")) for cell in kept(path)]
+            page.write(cells, tasks(arguments.files), arguments.write, arguments.note)
 
 
 if __name__ == "__main__":

@@ -42,10 +42,13 @@ class Looks:
         self._flights: SingleFlight[str, _Look] = SingleFlight()
         self._changed: dict[str, float] = {}
         """When a place was changed from here last (monotonic), the oldest first."""
+        self._arrived: cachetools.LRUCache[str, float] = cachetools.LRUCache(REMEMBERED)
+        """When a content of ours was known to be at a place (monotonic), and nothing was done there since."""
 
     def outdate(self, path: str) -> None:
         """It was changed from here, or is about to be."""
         now = trio.current_time()
+        self._arrived.pop(path, None)
         self._changed.pop(path, None)
         self._changed[path] = now
         while len(self._changed) > REMEMBERED:
@@ -54,6 +57,16 @@ class Looks:
                 break
             # Of what is older, no listing is believed anyway.
             del self._changed[oldest]
+
+    def arrived(self, path: str) -> None:
+        """The cluster has just said that it has what was sent there."""
+        self._arrived[path] = trio.current_time()
+
+    def is_fresh(self, path: str) -> bool:
+        """Whether a content of ours came to a place so lately that it is believed to be there, as a listing is."""
+        arrived = self._arrived.get(path, float("-inf"))
+        moved = max((self._changed.get(place, float("-inf")) for place in ancestors(path)), default=float("-inf"))
+        return arrived > moved and trio.current_time() - arrived < self._seconds
 
     def take(self, directory: str, entries: Iterable[Entry], asked: float) -> None:
         """A listing that was asked for at `asked` (monotonic)."""

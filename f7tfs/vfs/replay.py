@@ -110,12 +110,13 @@ class Replay:
     # -- removing --------------------------------------------------------------------------------
 
     async def _unlink(self, change: Change) -> None:
-        found = await self._looks.at(change.path, change.tried)
-        if found is None:
-            return
-        if not await self._looks.is_what_was_removed(change, change.path, found):
-            self._leave(change, "somebody changed it meanwhile")
-            return
+        if change.uncertain_before or not self._looks.is_fresh(change.path):
+            found = await self._looks.at(change.path, change.tried)
+            if found is None:
+                return
+            if not await self._looks.is_what_was_removed(change, change.path, found):
+                self._leave(change, "somebody changed it meanwhile")
+                return
         with contextlib.suppress(NotFound):
             await self._cluster.remove(change.path)
 

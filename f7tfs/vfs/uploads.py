@@ -337,6 +337,7 @@ class Uploads:
             node.parent.version = None
         node.touched = trio.current_time() if seen is None else seen
         self._looks.outdate(path)
+        self._looks.arrived(path)
         where = node.path if in_place else path
         await self._finish(change, replace(times_of(node, where), size=content.size, modified=None))
         if current and not in_place:

@@ -46,7 +46,7 @@ class Walker:
             await event.wait()
         if not directory.unlinked and not self._metadata.fresh(directory):
             await self._list(directory, looking=looking)
-        self._walks.visited(directory, trio.current_time())
+        self._walks.visited(directory, trio.current_time(), looking=looking)
 
     def _covering(self, directory: Directory) -> trio.Event | None:
         """The end of a call that lists `directory` with others; None where there is none, or it is not needed."""

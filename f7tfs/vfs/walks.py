@@ -2,7 +2,9 @@
 
 A walk is noticed by its second directory below one parent: that one is listed with all below it. Its success lets the
 next one there go one level up, so that the lists grow from the leaves: the cost of a mistake stays small, and the
-whole tree is known after some six calls, whatever its size. What the server refused is left alone for an hour.
+whole tree is known after some five calls, whatever its size. Where a directory that holds no other was read, and just
+before it its parent, as who walks does, that was such a success already. What the server refused is left alone for an
+hour.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ class _Below:
     """The same, for who looked for a name in them."""
     largest: int = 0
     """Entries of the largest child that was listed whole; 0: none was."""
+    leaf: int = 0
+    """The same of children that hold no directories, and so were listed whole as they were listed alone."""
     slow: bool = False
 
 
@@ -46,6 +50,8 @@ class Walks:
 
     def __init__(self) -> None:
         self._below: LRUCache[int, _Below] = LRUCache(REMEMBERED)
+        self._read: LRUCache[int, float] = LRUCache(REMEMBERED)
+        """When directories were read last, at whatever cost."""
         self._barred: dict[int, float] = {}
 
     def plan(self, directory: Directory, now: float, *, looking: bool = False) -> list[Directory]:
@@ -63,7 +69,8 @@ class Walks:
         if not looking and not below.children:
             return []
         wanted = [directory]
-        if below.largest and not below.slow and below.largest * _directories(parent) <= MOST_ENTRIES:
+        known = max(below.largest, below.leaf if self._was_read(parent, now) else 0)
+        if known and not below.slow and known * _directories(parent) <= MOST_ENTRIES:
             wanted.insert(0, parent)
         return [subtree for subtree in wanted if self._barred.get(subtree.number, now) <= now]
 
@@ -71,8 +78,13 @@ class Walks:
         below = None if parent is None else self._below.get(parent.number)
         return below if below is not None and now - below.last < PACE_SECONDS else None
 
-    def visited(self, directory: Directory, now: float) -> None:
+    def _was_read(self, directory: Directory, now: float) -> bool:
+        return now - self._read.get(directory.number, float("-inf")) < PACE_SECONDS
+
+    def visited(self, directory: Directory, now: float, *, looking: bool = False) -> None:
         """Somebody has listed `directory`, at whatever cost: a walk below its ancestors goes on."""
+        if not looking:
+            self._read[directory.number] = now
         for ancestor in _ancestors(directory):
             below = self._recent(ancestor, now)
             if below is not None:
@@ -94,6 +106,8 @@ class Walks:
         else:
             below.children += 1
         below.largest = max(below.largest, entries)
+        if not entries and not _directories(directory):
+            below.leaf = max(below.leaf, len(directory.children) + 1)
         below.slow |= seconds > MOST_SECONDS
 
     def slow(self, subtree: Directory, now: float) -> None:

@@ -81,11 +81,25 @@ def walk(walks: Walks, root: Directory, *, step: float = 0.1) -> list[str]:
 
 def test_a_walk_grows_from_the_leaves_until_all_is_known() -> None:
     calls = walk(Walks(), grown(depth=2, width=10))
-    assert calls == ["list ", "list /d0", "list /d0/d0", "tree /d0/d1", "tree /d0", "tree "]
+    assert calls == ["list ", "list /d0", "list /d0/d0", "tree /d0", "tree "]
 
 
-def test_a_flat_directory_of_directories_costs_four_calls() -> None:
-    assert walk(Walks(), grown(depth=1, width=100)) == ["list ", "list /d0", "tree /d1", "tree "]
+def test_a_flat_directory_of_directories_costs_three_calls() -> None:
+    assert walk(Walks(), grown(depth=1, width=100)) == ["list ", "list /d0", "tree "]
+
+
+def test_who_reads_two_directories_and_not_what_holds_them_does_not_list_it_whole() -> None:
+    walks, root = Walks(), grown(depth=1, width=3)
+    first, second, third = root.children.values()
+    assert isinstance(first, Directory)
+    assert isinstance(second, Directory)
+    assert isinstance(third, Directory)
+    walks.visited(root, 0, looking=True)
+    walks.listed(first, 1)
+    assert walks.plan(second, 1) == [second]
+    walks.visited(root, 1)
+    assert walks.plan(second, 1) == [root, second]
+    assert walks.plan(second, 1 + PACE_SECONDS) == []
 
 
 def test_someone_who_looks_around_slowly_lists_alone() -> None:
