@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,130 +10,163 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.mounted import writers
 from tests.mounted.conftest import APIS, Mount, wait_until
 from tests.mounted.figures import note
+from tests.mounted.test_journal import OURS
 
-# Writes files for ever, in three ways, and notes before and after each what it is about to do and what was
-# acknowledged. It ends at the first error, which is the daemon's death.
-WRITER = """
-import json, os, random, sys
-directory, record, seed = sys.argv[1:]
-rand = random.Random(int(seed))
-notes = open(record, "a", buffering=1)
-def note(*what): print(json.dumps(what), file=notes)
-for serial in range(100000):
-    name = f"f{rand.randrange(8)}"
-    way = rand.choice(["write", "write", "replace", "replace", "append", "remove"])
-    if way in ("append", "remove") and not os.path.exists(f"{directory}/{name}"):
-        way = "write"
-    line = f"{seed}.{serial} " + "x" * rand.randrange(3000) + "\\n"
-    note("start", name, way, line)
-    if way == "remove":
-        os.unlink(f"{directory}/{name}")
-    elif way == "append":
-        descriptor = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_APPEND)
-        os.write(descriptor, line.encode())
-        os.close(descriptor)
-    else:
-        target = f"{directory}/{name}" if way == "write" else f"{directory}/.{name}.tmp"
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.write(descriptor, line.encode())
-        if rand.random() < 0.1:
-            os.fsync(descriptor)
-        os.close(descriptor)
-        if way == "replace":
-            os.rename(target, f"{directory}/{name}")
-    note("done", name, way, line)
-"""
+DIRECTORY = "a directory"
+AT = {"v2": ["extract", "ops/rm", "ops/upload", "ops/ls"], "v1": ["extract", "utilities/rm", "upload", "rename"]}
+"""Parts of the calls in whose midst the daemon is killed, besides any other moment."""
+WAYS = ("files", "trees")
 
 
 @dataclass
 class Record:
-    """What may stand in each file, None where it may be absent, by what was acknowledged and what was begun since."""
+    """What may stand at each path, None where it may be absent, by what was acknowledged and what was begun since."""
 
     allowed: dict[str, set[str | None]] = field(default_factory=dict)
     acknowledged: int = 0
 
-    def read(self, path: Path) -> None:
+    def read(self, path: Path, top: str) -> None:
+        """Take in what one writer noted, below `top`. Only its last operation can be without an acknowledgement."""
+        after: dict[str, set[str | None]] = {}
         for line in path.read_text().splitlines():
             what, name, way, text = json.loads(line)
-            before = self.allowed.setdefault(name, {None})
-            after = {self._after(old, way, text) for old in before}
+            name, text = top + name, top + text if way == "move" else text
             if what == "done":
                 self.acknowledged += 1
-                # `start` has added the outcomes of this operation to those of before; now only they are left.
-                self.allowed[name] = self._pending
-            else:
-                self._pending: set[str | None] = after
+                self.allowed |= after
+                continue
+            after = self._after(name, way, text)
+            for each, outcomes in after.items():
+                self.allowed[each] = self.allowed.get(each, {None}) | outcomes
+            if way == "write":
                 # A file that is being written may be empty, if that was not acknowledged.
-                self.allowed[name] = before | after | ({""} if way == "write" else set())
+                self.allowed[name] |= {""}
 
-    @staticmethod
-    def _after(old: str | None, way: str, text: str) -> str | None:
-        if way == "remove":
-            return None
-        return (old or "") + text if way == "append" else text
+    def _after(self, name: str, way: str, text: str) -> dict[str, set[str | None]]:
+        before = self.allowed.setdefault(name, {None})
+        match way:
+            case "move":
+                moved = [each for each in self.allowed if each == name or each.startswith(f"{name}/")]
+                gone: dict[str, set[str | None]] = {each: {None} for each in moved}
+                return gone | {text + each[len(name) :]: self.allowed[each] for each in moved}
+            case "remove":
+                return {name: {None}}
+            case "append":
+                return {name: {(old or "") + text for old in before}}
+            case "mkdir":
+                return {name: {DIRECTORY}}
+            case "symlink":
+                return {name: {f"-> {text}"}}
+        return {name: {text}}
+
+    def check(self, top: Path) -> None:
+        """What stands there is what may stand there, and nothing else is there."""
+        found = {str(path.relative_to(top)): path for path in top.rglob("*")}
+        for name in sorted({*found, *self.allowed}):
+            # Of an editor's save that was not acknowledged its temporary may be left.
+            if name.startswith(OURS) or name.endswith(".tmp"):
+                continue
+            allowed, there = self.allowed.get(name, {None}), seen(found[name]) if name in found else None
+            assert there in allowed, f"{top / name}: {there!r:.300} instead of {[a and a[:60] for a in allowed]}"
 
 
-@pytest.fixture
-def killed_mounts(new_mount: Callable[..., Mount]) -> Callable[..., None]:
-    return lambda api, kills: survive(new_mount(api), kills)
+def seen(path: Path) -> str:
+    if path.is_symlink():
+        return f"-> {os.readlink(path)}"
+    return DIRECTORY if path.is_dir() else path.read_text()
+
+
+@contextlib.contextmanager
+def writing(mount: Mount, cycle: int, record: Record) -> Iterator[None]:
+    """Both writers are at work in the block, which kills the daemon; what they noted is in the record afterwards."""
+    notes = {way: mount.state / f"notes {way} {cycle}" for way in WAYS}
+    with contextlib.ExitStack() as stack:
+        programs = []
+        for way, place in notes.items():
+            place.touch()
+            (mount.path / way).mkdir(exist_ok=True)
+            command = [sys.executable, writers.__file__, way, str(mount.path / way), str(place), str(cycle)]
+            programs.append(stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL)))
+        for place in notes.values():
+            wait_until(partial(os.path.getsize, place))
+        yield
+        for program in programs:
+            program.wait(60)
+    for way, place in notes.items():
+        record.read(place, f"{way}/")
+
+
+def moment(mount: Mount, rand: random.Random) -> str:
+    """Wait for a moment to kill in: any, or while a call of one kind is under way, if one comes; tells which."""
+    part = rand.choice(["", "", *AT[mount.api]])
+    if not part:
+        time.sleep(rand.uniform(0.0, 1.5))
+        return "any"
+    mount.sandbox.reset_calls()
+    until = time.monotonic() + 3.0
+    while time.monotonic() < until:
+        if any(part in route for route in mount.sandbox.calls()):
+            time.sleep(rand.choice([0.0, 0.02, 0.1]))
+            return part
+    return "any"
 
 
 def survive(mount: Mount, kills: int) -> None:
     rand, record = random.Random(f"{mount.api} {kills} {os.environ.get('F7TFS_SEED', '')}"), Record()
+    record.allowed = {way: {DIRECTORY} for way in WAYS}
+    moments: list[str] = []
     for cycle in range(kills):
         mount.options = ("--write-mode", rand.choice(["auto", "async"]))
         mount.mount()
-        (mount.path / "d").mkdir(exist_ok=True)
         mount.sandbox.faults(latency=rand.choice([0.0, 0.01, 0.05]))
-        notes = mount.state / f"notes{cycle}"
-        notes.touch()
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, mount.path / "d", notes, str(cycle)], stderr=subprocess.DEVNULL
-        ) as writer:
-            wait_until(partial(os.path.getsize, notes))
-            time.sleep(rand.uniform(0.0, 0.6))
+        with writing(mount, cycle, record):
+            moments.append(moment(mount, rand))
             (daemon,) = mount.daemons()
             os.kill(daemon, signal.SIGKILL)
-            writer.wait(60)
-        record.read(notes)
         wait_until(mount.stale)
         # What the next mount finds, and goes on with.
         mount.sandbox.clear_faults()
+        if cycle % 20 == 19:
+            settle(mount, record)
+    settle(mount, record)
+    note(f"kills survived ({mount.api}):", kills)
+    for part in sorted(set(moments)):
+        note(f"of these during {part} ({mount.api}):", moments.count(part))
+    note(f"operations acknowledged ({mount.api}):", record.acknowledged)
+    assert record.acknowledged > kills
+
+
+def settle(mount: Mount, record: Record) -> None:
+    """Everything that was acknowledged is on the cluster, and shown."""
     mount.mount()
     synced = mount.f7tfs("sync", str(mount.path))
     assert synced.returncode == 0, synced.stderr
-    for name, allowed in record.allowed.items():
-        for place in (mount.remote, mount.path):
-            path = place / "d" / name
-            found = path.read_text() if path.exists() else None
-            assert found in allowed, f"{path}: {found!r:.300} instead of {[a[:60] if a else a for a in allowed]}"
-    assert not list((mount.remote / "d").glob("*conflict*"))
+    record.check(mount.remote)
+    record.check(mount.path)
     assert mount.umount().returncode == 0
-    note(f"kills survived ({mount.api}):", kills)
-    note(f"operations acknowledged ({mount.api}):", record.acknowledged)
-    assert record.acknowledged > kills
 
 
 @pytest.mark.usefixtures("quiet_log")
 @pytest.mark.expects_log(" WARNING ")
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("api", APIS)
-def test_what_was_acknowledged_survives_ten_kills(killed_mounts: Callable[..., None], api: str) -> None:
-    killed_mounts(api, 10)
+def test_what_was_acknowledged_survives_ten_kills(new_mount: Callable[..., Mount], api: str) -> None:
+    survive(new_mount(api), 10)
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("quiet_log")
 @pytest.mark.timeout(14400)
 @pytest.mark.parametrize("api", APIS)
-def test_what_was_acknowledged_survives_many_kills(killed_mounts: Callable[..., None], api: str) -> None:
-    killed_mounts(api, int(os.environ.get("F7TFS_KILLS", "500")))
+def test_what_was_acknowledged_survives_many_kills(new_mount: Callable[..., Mount], api: str) -> None:
+    survive(new_mount(api), int(os.environ.get("F7TFS_KILLS", "500")))
