@@ -134,12 +134,17 @@ class ChangeLog:
             if any(path != directory and is_at_or_below(path, directory) for path in change.paths)
         ]
 
-    def standing_of(self, node: File) -> Standing:
-        """What may stand at a file's place, whether the renames of it that wait will be made or not."""
-        standing = standing_of(node)
-        for change in self.of(node):
-            if change.kind is ChangeKind.RENAME:
-                standing = either(standing, change.new_standing)
+    def standing_of(self, node: Node) -> Standing:
+        """What may stand at a place, whether the renames of it that wait will be made or not.
+
+        Of a symlink or directory: which file its renames were to replace; nobody can say where there is none.
+        """
+        renames = [change for change in self.of(node) if change.kind is ChangeKind.RENAME]
+        if not isinstance(node, File) and not renames:
+            return Standing(known=False)
+        standing = standing_of(node) if isinstance(node, File) else Standing()
+        for change in renames:
+            standing = either(standing, change.new_standing)
         return standing
 
     def may_be_there(self, node: Node) -> bool:
@@ -211,13 +216,20 @@ class ChangeLog:
             await self._news.wait()
 
     @contextlib.contextmanager
-    def claim(self, paths: tuple[str, ...]) -> Iterator[None]:
-        """Nothing else is made at, above or below these places for the time of the block."""
+    def claim(self, paths: tuple[str, ...], dentries: Sequence[tuple[Directory, str]] = ()) -> Iterator[None]:
+        """Nothing else is made at, above or below these places for the time of the block.
+
+        `dentries`: the names that change with it. A listing that comes meanwhile may show them before or after.
+        """
         self._claims.append(paths)
+        for directory, name in dentries:
+            directory.flux[name] += 1
         try:
             yield
         finally:
             self._claims.remove(paths)
+            for directory, name in dentries:
+                _release(directory, name, trio.current_time())
             self.tell()
 
     def ready(self, limit: int, held: Container[int] = ()) -> list[Change]:
@@ -238,25 +250,30 @@ class ChangeLog:
                 found.append(change)
         return found
 
+    def held_up(self) -> set[int]:
+        """The rows of changes that cannot be made now, since they failed, are being written or wait for another try,
+        and of those that wait for them."""
+        return self._behind(lambda change: change.state is not State.READY or change.attempts > 0)
+
     def stuck(self, *, even_open: bool = False) -> set[int]:
         """The rows of changes that failed, and of those that wait for them. So are those that are being written.
 
         Not so with `even_open`: what is being written will be closed some time.
         """
+        return self._behind(lambda change: change.state is State.FAILED or (change.being_written and not even_open))
+
+    def _behind(self, ends: Callable[[Change], bool]) -> set[int]:
+        """The rows of these changes, and of all that come after one of them at the same place."""
         changes = self.changes.values()
-
-        def ends(change: Change) -> bool:
-            return change.state is State.FAILED or (change.being_written and not even_open)
-
         if not any(map(ends, changes)):
             return set()
-        order, stuck = Order(), set()
+        order, behind = Order(), set()
         for change in changes:
             if ends(change) or not order.free(change.paths):
-                stuck.add(change.row)
+                behind.add(change.row)
                 if change.blocks:
                     order.note(change.paths)
-        return stuck
+        return behind
 
     def next_due(self) -> float:
         """Monotonic time at which the next pause ends."""

@@ -49,7 +49,9 @@ class InodeTable:
 
     def discard(self, inode: Inode) -> None:
         """Remove an inode that neither the tree nor the kernel knows any more."""
-        self._inodes.pop(inode.number, None)
+        # By the time that it is given up for good, another may have its number.
+        if self._inodes.get(inode.number) is inode:
+            del self._inodes[inode.number]
 
 
 def derived(parent: int, name: str, salt: int = 0) -> int:

@@ -149,10 +149,13 @@ class Looks:
         """Whether what is at `path` is what a removal is about: by what was there when it was removed here, or what
         was still on its way then."""
         node = change.node
+        if not isinstance(node, File):
+            # If its rename to this place was not made, there still is what it was to replace.
+            return found.kind is node.kind or (
+                change.standing.known and bool(await self.recognise(path, found, change.standing))
+            )
         if found.kind is not node.kind:
             return False
-        if not isinstance(node, File):
-            return True
         return bool(
             await self.recognise(path, found, change.standing) or await self.recognise(path, found, node.standing)
         )

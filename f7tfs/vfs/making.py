@@ -60,7 +60,7 @@ class Making:
         async def effect() -> None:
             await self._attach(node, parent, name)
 
-        attempt = await self._presently.make([path], call, effect, nothing_ignored)
+        attempt = await self._presently.make([path], call, effect, nothing_ignored, dentries=((parent, name),))
         if attempt is not Attempt.MADE:
             node.on_cluster = False
             change = self._log.register(kind, node, path, dentries=((parent, name),))

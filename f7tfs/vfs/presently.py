@@ -8,15 +8,15 @@ So it is in a burst.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import trio
 
 from f7tfs.cluster.errors import ClusterError, TimedOut, Unavailable
-from f7tfs.vfs.change import Change, State
+from f7tfs.vfs.change import Change
 from f7tfs.vfs.changelog import ChangeLog, is_final
 from f7tfs.vfs.looks import Looks
-from f7tfs.vfs.nodes import Node
+from f7tfs.vfs.nodes import Directory, Node
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.paces import Paces
 from f7tfs.vfs.reachability import Reachability
@@ -76,10 +76,12 @@ class Presently:
         ignored: Ignored,
         *,
         held: Collection[Node | None] = (),
+        dentries: Sequence[tuple[Directory, str]] = (),
     ) -> Attempt:
         """Run `call` on the cluster and then `effect` here, while nothing else is done at these places.
 
-        `ignored`: changes in the journal that do not stand in the way; `held`: files whose locks the caller holds.
+        `ignored`: changes in the journal that do not stand in the way; `held`: files whose locks the caller holds;
+        `dentries`: the names that change with it.
         Raises what is final, and in `sync` mode everything that keeps the change from being made.
         """
         paths = tuple(paths)
@@ -95,7 +97,7 @@ class Presently:
         except trio.TooSlowError:
             return Attempt.NONE
         # No await since the look at what is in the way.
-        with self._log.claim(paths):
+        with self._log.claim(paths, dentries):
             try:
                 # What was made here before is forgotten first: after a kill it must not be made once more.
                 await self._log.journal.settled()
@@ -136,7 +138,8 @@ class Presently:
             waiting = [c for c in self._log.meeting(paths) if not ignored(c)]
             if not waiting and not self._log.claimed(paths):
                 return True
-            if any(change.state is not State.READY or change.attempts for change in waiting):
+            held_up = self._log.held_up() if waiting else set()
+            if any(change.row in held_up for change in waiting):
                 return False
             if any(change.node in held for change in waiting):
                 # It needs the lock of its file, and would wait for us.

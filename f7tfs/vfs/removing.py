@@ -14,7 +14,7 @@ from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.clearing import Clearing
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import locked
-from f7tfs.vfs.nodes import Directory, File, Node, Standing
+from f7tfs.vfs.nodes import Directory, File, Node
 from f7tfs.vfs.presently import Attempt, Presently
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.standing import in_doubt
@@ -91,7 +91,12 @@ class Removing:
 
         held = (node,) if isinstance(node, File) else ()
         return await self._presently.make(
-            [node.path], call, effect, lambda change: self._falls_with(change, node), held=held
+            [node.path],
+            call,
+            effect,
+            lambda change: self._falls_with(change, node),
+            held=held,
+            dentries=((node.parent, node.name),) if node.parent else (),
         )
 
     def _falls_with(self, change: Change, node: Node) -> bool:
@@ -123,8 +128,8 @@ class Removing:
             raise IsADirectory(node.path)
         if self._log.may_be_there(node):
             kind = ChangeKind.RMDIR if isinstance(node, Directory) else ChangeKind.UNLINK
-            standing = self._log.standing_of(node) if isinstance(node, File) else Standing(known=False)
-            change = self._log.register(kind, node, node.path, standing=standing, dentries=((parent, node.name),))
+            standing, dentries = self._log.standing_of(node), ((parent, node.name),)
+            change = self._log.register(kind, node, node.path, standing=standing, dentries=dentries)
             self._clearing.hold(change)
             # Before what need not be made is forgotten: a crash in between must not bring it back.
             await self._log.keep(change)

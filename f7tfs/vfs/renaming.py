@@ -165,6 +165,7 @@ class Renaming:
             effect,
             lambda change: _comes_along(change, old) or _falls_with(change, target),
             held=_files(node, target),
+            dentries=_dentries(node, parent, name),
         )
 
     async def _send_as(
@@ -195,6 +196,7 @@ class Renaming:
                     effect,
                     lambda other: other is change or _falls_with(other, target),
                     held=(node, target),
+                    dentries=_dentries(node, parent, name),
                 )
         except ClusterError:
             node.standing, node.on_cluster, node.remote_mode = before, False, None
@@ -297,6 +299,11 @@ class Renaming:
 def _files(*nodes: Node | None) -> tuple[File, ...]:
     """Those that have a lock."""
     return tuple(node for node in nodes if isinstance(node, File))
+
+
+def _dentries(node: Node, parent: Directory, name: str) -> tuple[tuple[Directory, str], ...]:
+    """The names that change with a rename."""
+    return ((node.parent or parent, node.name), (parent, name))
 
 
 def _comes_along(change: Change, old: str) -> bool:

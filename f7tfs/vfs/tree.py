@@ -46,7 +46,7 @@ class Tree:
 
     def attach(self, node: Node, parent: Directory, name: str) -> None:
         """Put a node under a name that is free."""
-        node.parent, node.name = parent, name
+        node.parent, node.name, node.unlinked = parent, name, False
         parent.children[name] = node
         self._inodes.add(node)
 
