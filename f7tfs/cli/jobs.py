@@ -32,8 +32,8 @@ InMount = Annotated[
         "--mount", parser=Path, metavar="PATH", help="In the mount that this path lies in, if there are more."
     ),
 ]
-JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, or `last`.")]
-JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of jobs, or `last`.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, `last`, or a script's name.")]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of jobs, `last`, or scripts' names.")]
 
 
 @jobs.command()
@@ -131,13 +131,14 @@ def wait(job: JobIds, mount: InMount = None, as_json: Json = False) -> None:
     """Wait until jobs have ended; prints what became of each. Ends with 1 where one did not complete."""
     directory = _jobs_of(mount)
     lines, told = [], []
-    for each in job:
-        line = _wait(directory / each)
+    places = [_place(directory, each) for each in job]
+    for place in places:
+        line = _wait(place)
         lines.append(line)
         if as_json:
-            told.append(_info(directory / each))
+            told.append(_info(place))
         else:
-            show(f"{each}\t{line}")
+            show(f"{place.name}\t{line}")
     if as_json:
         show_json(told)
     _end(*lines)
@@ -161,7 +162,7 @@ def logs(
     mount: InMount = None,
 ) -> None:
     """Print what a job has written."""
-    place = _jobs_of(mount) / job
+    place = _place(_jobs_of(mount), job)
     with _told():
         copy_log(place / ("stderr" if stderr else "stdout"), place / "info.json" if follow else None)
 
@@ -170,10 +171,11 @@ def logs(
 def cancel(job: JobIds, mount: InMount = None) -> None:
     """Cancel jobs. Those that have ended stay as they are."""
     directory = _jobs_of(mount)
-    for each in job:
-        with _told(), waiting(f"cancelling job {each}"):
-            (directory / each / "ctl").write_text("cancel\n")
-        tell(f"job {each} is cancelled")
+    places = [_place(directory, each) for each in job]
+    for place in places:
+        with _told(), waiting(f"cancelling job {place.name}"):
+            (place / "ctl").write_text("cancel\n")
+        tell(f"job {place.name} is cancelled")
 
 
 # -- where ---------------------------------------------------------------------------------------
@@ -190,6 +192,13 @@ def _jobs_of(path: Path | None) -> Path:
     if not answer["jobs"]:
         raise MountError("this mount has no directory of jobs", "mount it without -o jobs_name=")
     return place / str(answer["jobs"])
+
+
+def _place(directory: Path, job: str) -> Path:
+    """A job's directory. What `last` and the names of scripts are links to changes with the next submission."""
+    place = directory / job
+    with _told(), waiting("asking the scheduler"):
+        return directory / place.readlink().name if place.is_symlink() else place
 
 
 def _read(script: Path) -> bytes:

@@ -43,6 +43,8 @@ def test_a_job_from_its_submission_to_its_output(mount: Mount, script: Path) -> 
     assert jobs(mount, "wait", job).split("\t")[:3] == [job, "COMPLETED", "0"]
     assert jobs(mount, "logs", job).splitlines()[0] == "begun"
     assert jobs(mount, "logs", "last", "-f").splitlines()[0] == "begun"
+    for name in ("last", "run.sh"):
+        assert jobs(mount, "wait", name).split("\t")[:2] == [job, "COMPLETED"]
     info = json.loads(jobs(mount, "show", job, "--json"))
     assert (info["job_id"], info["name"], info["finished"]) == (job, "run.sh", True)
     assert f"job {job}" in jobs(mount, "show", job)

@@ -173,7 +173,9 @@ def test_an_array_is_one_job_with_tasks(slurm_mount: Mount) -> None:
     assert sorted(os.listdir(mount.path / f".jobs/{job}/tasks")) == ["1", "2", "3"]
     assert mount.run("cut", "-f1,2", f".jobs/{job}_3/status") == "FAILED\t1\n"
     assert mount.run("cat", f".jobs/{job}/tasks/2/stdout") == "task 2\n"
+    assert (mount.path / f".jobs/{job}/tasks/2/workdir").resolve() == mount.path
     info = json.loads(mount.run("cat", f".jobs/{job}/info.json"))
+    assert "stdout" not in info
     assert [task["state"] for task in info["tasks"]] == ["COMPLETED", "COMPLETED", "FAILED"]
     mount.run("rm", "-r", f".jobs/{job}")
     assert not (mount.path / f".jobs/{job}_1").exists()

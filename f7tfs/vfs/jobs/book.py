@@ -216,7 +216,10 @@ class Book:
             record = self._records.get(job.job_id)
             if record is None:
                 began = job.submitted or job.started or now
-                record = Record(key=job.job_id, name=job.name, directory=job.working_directory, created=began)
+                # v1's accounting tells of no directory; of a task, it is that of its array.
+                array = self._records.get(base_id(job.job_id))
+                directory = job.working_directory or (array.directory if array else "")
+                record = Record(key=job.job_id, name=job.name, directory=directory, created=began)
                 self._records[job.job_id] = record
             if observe(record, job, now, zone):
                 changed.append(record)

@@ -6,7 +6,7 @@ script     the batch script
 stdout     what the job has written so far
 stderr     likewise
 wait       a read returns when the job has ended, with what `status` says then
-workdir    a symbolic link to its working directory
+workdir    a symbolic link to its working directory, where that is known
 ctl        what is written there is done: `cancel`, `forget`, `run COMMAND`
 tasks      of an array: symbolic links to the directories of its tasks, by their numbers
 """
@@ -51,7 +51,12 @@ class JobDirectory(VirtualDirectory):
         """The output is there once the scheduler has it; of an array, it is that of the tasks."""
         array = bool(self.tree.book.tasks(self.record))
         output = self.record.phase is Phase.SUBMITTED and not array
-        return [name for name in FILES if (output or name not in OUTPUTS) and (array or name != TASKS)]
+        left_out = set() if output else set(OUTPUTS)
+        if not array:
+            left_out.add(TASKS)
+        if not self.record.directory:
+            left_out.add(WORKDIR)
+        return [name for name in FILES if name not in left_out]
 
     async def entries(self) -> list[tuple[str, Inode]]:
         return [(name, self._node(name)) for name in self.names()]
@@ -220,7 +225,7 @@ def _tasks(tree: JobsTree, record: Record, place: str) -> Inode:
 
 
 def _workdir(tree: JobsTree, record: Record, place: str) -> Inode:
-    return tree.nodes.link(place, tree.local_path(record.directory) or record.directory or "/")
+    return tree.nodes.link(place, tree.local_path(record.directory) or record.directory)
 
 
 async def _status(tree: JobsTree, record: Record) -> str:
@@ -231,12 +236,13 @@ async def _info(tree: JobsTree, record: Record) -> str:
     book = tree.book
     await book.fresh(record)
     files = None
-    if record.phase is Phase.SUBMITTED:
+    tasks = book.tasks(record)
+    if record.phase is Phase.SUBMITTED and not tasks:
         # v1 does not tell them of what it does not see in the queue any more.
         with contextlib.suppress(NotFound):
             files = await book.files(record)
     info = texts.info(record, files, book.zone(), book.seen)
-    if tasks := book.tasks(record):
+    if tasks:
         info["tasks"] = [texts.info(task, None, book.zone(), book.seen) for task in tasks]
     return texts.to_json(info)
 
@@ -246,7 +252,7 @@ async def _script(tree: JobsTree, record: Record) -> str:
 
 
 OUTPUTS = frozenset({"stdout", "stderr"})
-TASKS = "tasks"
+TASKS, WORKDIR = "tasks", "workdir"
 FILES: dict[str, Make] = {
     "status": _text(_status),
     "info.json": _text(_info),
@@ -254,7 +260,7 @@ FILES: dict[str, Make] = {
     "stdout": _output("stdout"),
     "stderr": _output("stderr"),
     "wait": _wait,
-    "workdir": _workdir,
+    WORKDIR: _workdir,
     "ctl": _ctl,
     TASKS: _tasks,
 }
