@@ -26,8 +26,11 @@ from f7tfs.cluster.model import (
 )
 from f7tfs.cluster.upload import UploadRecord
 
-Sink = Callable[[int, bytes], None]
-"""Takes (offset, data) of what arrives; offsets are absolute in the file."""
+Sink = Callable[[int, bytes], object]
+"""Takes (offset, data) of what arrives; offsets are absolute in the file.
+
+It is called in worker threads: those of one fetch one after another, and never after the fetch has ended.
+"""
 
 Progress = Callable[[str, int], None]
 """Told (phase, bytes done so far) of a staged transfer; phases: queued, staging, transferring, finishing."""

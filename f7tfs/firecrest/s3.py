@@ -18,6 +18,7 @@ import httpcore
 import httpx
 import trio
 
+from f7tfs.firecrest.bulk import BulkHttp, Sink
 from f7tfs.firecrest.errors import (
     ConnectionFailed,
     FirecrestException,
@@ -33,7 +34,6 @@ from f7tfs.firecrest.tasks import gather
 
 logger = logging.getLogger(__name__)
 
-Sink = Callable[[int, bytes], None]
 Done = Callable[[int, str], Awaitable[None]]
 """Told (index of a part, its ETag) once object storage has it."""
 Moved = Callable[[int], None]
@@ -77,6 +77,8 @@ class ObjectStorage:
         options = options or Options()
         self._retry = options.retry
         self._parallel = options.storage_concurrency
+        headers = {"User-Agent": "f7tfs", "Accept-Encoding": "identity"}
+        self._bulk = BulkHttp(options.verify, _SECONDS, headers)
         self._http = HttpClient(
             verify=options.verify,
             transport=options.storage_transport,
@@ -84,7 +86,7 @@ class ObjectStorage:
             limits=httpx.Limits(
                 max_connections=self._parallel + 4, max_keepalive_connections=8, keepalive_expiry=4.0
             ),
-            headers={"User-Agent": "f7tfs", "Accept-Encoding": "identity"},
+            headers=headers,
         )
 
     async def __aenter__(self) -> Self:
@@ -93,6 +95,7 @@ class ObjectStorage:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._bulk.close()
         await self._http.aclose()
 
     async def size(self, url: str) -> int | None:
@@ -107,21 +110,20 @@ class ObjectStorage:
         return await self._persist(probe, StorageDownloadException, f"GET {_bare(url)}")
 
     async def fetch(self, url: str, start: int, stop: int, sink: Sink) -> None:
-        """Bytes [start, stop) into `sink`; goes on where it was after a lost connection."""
+        """Bytes [start, stop) into `sink`, in order; goes on where it was after a lost connection.
+
+        `sink` is called in worker threads, but never after this has ended. Its errors leave this.
+        """
         position = start
 
-        async def rest() -> None:
+        def take(offset: int, data: bytes) -> None:
             nonlocal position
-            if position >= stop:
-                return
-            headers = {"Range": f"bytes={position}-{stop - 1}"}
-            async with self._http.stream("GET", url, headers=headers) as response:
-                await _expect(response, _RANGE)
-                async for block in response.aiter_raw():
-                    sink(position, block)
-                    position += len(block)
+            sink(offset, data)
+            position = offset + len(data)
+
+        async def rest() -> None:
             if position < stop:
-                raise httpx.ReadError("the object ended early")
+                await _expect(await self._bulk.get(url, position, stop, take), _RANGE)
 
         await self._persist(rest, StorageDownloadException, f"GET {_bare(url)}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -22,7 +23,10 @@ from f7tfs.vfs.nodes import Version
 
 
 class Content:
-    """The bytes of one file, as far as they are here. All methods are quick and do not await, unless async."""
+    """The bytes of one file, as far as they are here. All methods are quick and do not await, unless async.
+
+    Worker threads may `put`; everything else is for trio's thread, which alone changes `present`.
+    """
 
     def __init__(self, path: Path, size: int, base: Version | None) -> None:
         self.path = path
@@ -33,6 +37,8 @@ class Content:
         self.dirty = False
         self.users = 0
         self._fd = -1
+        self._lock = threading.Lock()
+        """Held where the file, `present`, the size or the descriptor changes, and by `put`."""
         self._holds = 0
         self._stills = 0
         self._discarded = False
@@ -81,15 +87,17 @@ class Content:
 
     def acquire(self) -> None:
         """Keep the file open until `release`: for as long as a handle uses it."""
-        if self.users == 0:
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-        self.users += 1
+        with self._lock:
+            if self.users == 0:
+                self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            self.users += 1
 
     def release(self) -> None:
-        self.users -= 1
-        if self.users == 0:
-            os.close(self._fd)
-            self._fd = -1
+        with self._lock:
+            self.users -= 1
+            if self.users == 0:
+                os.close(self._fd)
+                self._fd = -1
 
     @contextlib.contextmanager
     def descriptor(self) -> Iterator[int]:
@@ -108,12 +116,24 @@ class Content:
         with self.descriptor() as fd:
             return os.pread(fd, max(0, min(length, self.size - offset)), offset)
 
-    def fill(self, offset: int, data: bytes) -> None:
-        """Bytes that came from the cluster. What is present already stays: it may have been written here since."""
-        with self.descriptor() as fd:
+    def put(self, offset: int, data: bytes) -> None:
+        """Bytes that came from the cluster into the file; they are present once `arrived` was called.
+
+        What is present already stays: it may have been written here since. For any thread.
+        """
+        with self._lock, self.descriptor() as fd:
             for start, stop in self.present.missing(offset, min(offset + len(data), self.size)):
                 _write_all(fd, memoryview(data)[start - offset : stop - offset], start)
-        self.present.add(offset, min(offset + len(data), self.size))
+
+    def arrived(self, start: int, stop: int) -> None:
+        """Bytes [start, stop) were `put`."""
+        with self._lock:
+            self.present.add(start, min(stop, self.size))
+
+    def fill(self, offset: int, data: bytes) -> None:
+        """Bytes that came from the cluster are here."""
+        self.put(offset, data)
+        self.arrived(offset, offset + len(data))
 
     def agrees(self, offset: int, data: bytes) -> bool:
         """Whether what is present of these bytes is what `data` has there."""
@@ -126,27 +146,28 @@ class Content:
 
     def write(self, offset: int, data: bytes) -> None:
         """Bytes written by the user, beyond the end too: what lies between is zeros."""
-        with self.descriptor() as fd:
+        with self._lock, self.descriptor() as fd:
             _write_all(fd, memoryview(data), offset)
-        if offset > self.size:
-            self.present.add(self.size, offset)
-        self.present.add(offset, offset + len(data))
-        self.size = max(self.size, offset + len(data))
+            if offset > self.size:
+                self.present.add(self.size, offset)
+            self.present.add(offset, offset + len(data))
+            self.size = max(self.size, offset + len(data))
 
     def truncate(self, size: int) -> None:
         """Cut, or grow by zeros."""
-        with self.descriptor() as fd:
+        with self._lock, self.descriptor() as fd:
             os.ftruncate(fd, size)
-        if size < self.size:
-            self.present.cut(size)
-        else:
-            self.present.add(self.size, size)
-        self.size = size
+            if size < self.size:
+                self.present.cut(size)
+            else:
+                self.present.add(self.size, size)
+            self.size = size
 
     def resize(self, size: int) -> None:
         """The file on the cluster turns out to be of another size: what it has more is not present."""
-        self.present.cut(size)
-        self.size = size
+        with self._lock:
+            self.present.cut(size)
+            self.size = size
 
     async def sync(self) -> None:
         """fsync the cache file."""

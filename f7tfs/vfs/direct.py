@@ -73,11 +73,16 @@ class DirectCopies:
         os.posix_fallocate(file, 0, staged.size)
         room = trio.CapacityLimiter(self._options.streams)
 
-        def arrived(offset: int, data: bytes) -> None:
+        token = trio.lowlevel.current_trio_token()
+
+        def count(size: int) -> None:
             nonlocal done
-            _write_all(file, data, offset)
-            done += len(data)
+            done += size
             transfer.progress("transferring", done)
+
+        def arrived(offset: int, data: bytes) -> None:
+            _write_all(file, data, offset)
+            token.run_sync_soon(count, len(data))
 
         async def fetch(staged: StagedObject, start: int, stop: int) -> None:
             async with room:

@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 import trio
 
@@ -259,10 +258,16 @@ class Ranges:
             raise NotFound(f"{node.path} has no staged copy")
         missing = content.present.missing(start, min(stop, content.size))
         self._make_room(sum(high - low for low, high in missing))
-        for low, high in missing:
-            await self._cluster.fetch(staged, low, high, partial(self._arrived, content, stream))
+        token = trio.lowlevel.current_trio_token()
 
-    def _arrived(self, content: Content, stream: _Stream, offset: int, data: bytes) -> None:
-        content.fill(offset, data)
+        def arrived(offset: int, data: bytes) -> None:
+            content.put(offset, data)
+            token.run_sync_soon(self._arrived, content, stream, offset, offset + len(data))
+
+        for low, high in missing:
+            await self._cluster.fetch(staged, low, high, arrived)
+
+    def _arrived(self, content: Content, stream: _Stream, start: int, stop: int) -> None:
+        content.arrived(start, stop)
         stream.transfer.progress("transferring", content.present.total())
         stream.tell()

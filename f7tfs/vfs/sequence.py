@@ -4,11 +4,12 @@ from __future__ import annotations
 
 BLOCK = 64 * 2**10
 """What is fetched begins and ends at multiples of this."""
-RUN = 4 * 2**20
-"""One request fetches at most so much."""
+RUN, LONGEST = 4 * 2**20, 16 * 2**20
+"""One request fetches at most so much: the shorter where little is asked for, so that several fetch it."""
+SHARES = 8
 FIRST = 256 * 2**10
 """Who has read less than this in order is not ahead of anything."""
-MOST = 64 * 2**20
+MOST = 128 * 2**20
 NEAR = 512 * 2**10
 """Requests of one sequential reader come in any order within so many bytes: the kernel sends several at once."""
 
@@ -37,14 +38,18 @@ class Sequence:
 
 
 def runs(missing: list[tuple[int, int]], taken: set[int], size: int) -> list[tuple[int, int]]:
-    """What to ask for: the blocks that hold the `missing` ranges and are not `taken`, joined up to RUN bytes each."""
+    """What to ask for: the blocks that hold the `missing` ranges and are not `taken`, joined up to RUN bytes each.
+
+    Of much, up to a share of it, so that several requests carry it.
+    """
     wanted: list[int] = []
     for start, stop in missing:
         wanted += [block for block in range(start // BLOCK, -(-stop // BLOCK)) if block not in taken]
+    longest = min(max(RUN, len(wanted) * BLOCK // SHARES), LONGEST)
     found: list[tuple[int, int]] = []
     for block in dict.fromkeys(wanted):
         start, stop = block * BLOCK, min((block + 1) * BLOCK, size)
-        if found and found[-1][1] == start and stop - found[-1][0] <= RUN:
+        if found and found[-1][1] == start and stop - found[-1][0] <= longest:
             found[-1] = (found[-1][0], stop)
         else:
             found.append((start, stop))

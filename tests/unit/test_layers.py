@@ -32,6 +32,7 @@ NOT_LAYERS = {"__version__"}
 LIBRARY_HOMES: dict[str, set[str]] = {
     "pyfuse3": {"fuse", "mount"},
     "httpx": {"firecrest", "cli", "mount"},
+    "urllib3": {"firecrest"},
     "typer": {"cli"},
     "starlette": {"sandbox"},
     "moto": {"sandbox"},
