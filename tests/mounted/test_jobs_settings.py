@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from f7tfs.sandbox.process import SandboxProcess
-from tests.mounted.conftest import APIS, Mount
+from tests.mounted.conftest import APIS, PATIENCE, Mount
 
 PROFILE = """
 [profiles.mine]
@@ -43,7 +43,7 @@ def test_a_profile_sets_account_environment_and_working_directory(
 def test_a_job_waits_for_what_was_written_before_it_in_async_mode(
     new_mount: Callable[..., Mount], tmp_path: Path, api: str, *, bursts: bool
 ) -> None:
-    mount = new_mount(api, "--write-mode", "async", "--deadline", "4", bursts=bursts)
+    mount = new_mount(api, "--write-mode", "async", "--deadline", "8", bursts=bursts)
     mount.mount()
     (tmp_path / "run.sh").write_text("#!/bin/bash\ncat project/input*\n")
     mount.sandbox.faults({"match": ".*upload", "status": 503, "count": None})
@@ -53,6 +53,6 @@ def test_a_job_waits_for_what_was_written_before_it_in_async_mode(
     assert waiting.startswith("new-")
     assert mount.run("cut", "-f1", f".jobs/{waiting}/status") == "WAITING_FOR_UPLOAD\n"
     mount.sandbox.clear_faults()
-    assert mount.run("cat", ".jobs/run.sh/wait").startswith("COMPLETED\t0\t")
+    assert mount.run("cat", ".jobs/run.sh/wait", timeout=PATIENCE * 3).startswith("COMPLETED\t0\t")
     assert sorted(mount.run("cat", ".jobs/run.sh/stdout").split(), key=int) == [str(i) for i in range(1, 13)]
     assert os.readlink(mount.path / ".jobs/run.sh").isdigit()
