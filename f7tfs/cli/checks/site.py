@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 from f7tfs.cli.checks.findings import Finding, failed, ok
+from f7tfs.cli.checks.way import CLOCK_CURE, SKEW
 from f7tfs.cli.output import duration
 from f7tfs.cluster.connect import System, list_systems
 from f7tfs.cluster.errors import ClusterError, NotFound
@@ -16,7 +17,6 @@ from f7tfs.firecrest.auth import Authorization, claims_of
 from f7tfs.firecrest.errors import ConnectionFailed, FirecrestException
 from f7tfs.mount.daemon import home_directory
 
-_SKEW = 30.0
 _SHORT = 60.0
 _LOGIN = "f7tfs login asks for new credentials"
 
@@ -45,16 +45,14 @@ async def token(authorization: Authorization) -> AsyncIterator[Finding]:
         yield failed(
             "token",
             f"{said}: {f'{duration(left)} left' if left > 0 else 'it has expired'}",
-            "have a new one printed by the token command; or the clock is wrong: timedatectl set-ntp true",
+            f"have a new one printed by the token command; or the clock is wrong: {CLOCK_CURE}",
         )
     else:
         yield ok("token", f"{said}, {duration(left)} left", time.monotonic() - began)
     issued = float(claims.get("iat", now))
-    if issued - now > _SKEW:
+    if issued - now > SKEW:
         # A token of the past may be an old one; one of the future cannot be.
-        yield failed("clock", f"{duration(issued - now)} behind the identity provider's", "timedatectl set-ntp true")
-    else:
-        yield ok("clock", "not behind the identity provider's")
+        yield failed("clock", f"{duration(issued - now)} behind the identity provider's", CLOCK_CURE)
 
 
 async def systems(settings: MountSettings, authorization: Authorization) -> AsyncIterator[Finding]:
