@@ -89,6 +89,8 @@ class _Result:
 
 
 def _by_command(site: Site, task: Task, place: Place, at: Path, bound: float) -> _Result:
+    if task.listed:
+        _within(bound, ["ls", "-l", str(at)], dict(os.environ))
     site.sandbox.reset_calls()
     began = time.perf_counter()
     environment = {**os.environ, **task.environment(at)}

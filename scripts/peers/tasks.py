@@ -49,6 +49,8 @@ class Task:
     """The name within the directory that `official.py` is given; empty where it has no such task."""
     official_near: str = "out"
     environment: Callable[[Path], dict[str, str]] = field(default=lambda _: {})
+    listed: bool = False
+    """Whether the directory in which it works was listed just before, in the same mount."""
 
 
 # -- what is there before ---------------------------------------------------------------------------
@@ -162,6 +164,13 @@ def tasks(files: int) -> list[Task]:
             official="list",
         ),
         Task(
+            "ls-known",
+            "`ls -l` of 1,000 entries, the directory above known",
+            many,
+            lambda _, at: ["ls", "-l", str(at / "list")],
+            listed=True,
+        ),
+        Task(
             "small-in",
             "`cp` of one small file in",
             nothing,
@@ -177,6 +186,22 @@ def tasks(files: int) -> list[Task]:
             lambda place, at: ["cp", str(at / "small"), str(place.out)],
             right=lambda place: place.out.read_bytes() == (place.near / "small").read_bytes(),
             official="small",
+        ),
+        Task(
+            "small-in-known",
+            "`cp` of one small file in, its directory known",
+            nothing,
+            lambda place, at: ["cp", str(place.near / "small"), str(at / "small")],
+            arrived=lambda place: (place.real / "small").exists() and (place.real / "small").stat().st_size == 2000,
+            listed=True,
+        ),
+        Task(
+            "small-out-known",
+            "`cp` of one small file out, its directory known",
+            copied("small", "small"),
+            lambda place, at: ["cp", str(at / "small"), str(place.out)],
+            right=lambda place: place.out.read_bytes() == (place.near / "small").read_bytes(),
+            listed=True,
         ),
         Task("find", f"`find` over {tree}", copy, lambda _, at: ["find", str(at / "tree")], official="tree"),
         Task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,33 @@ def test_one_file_brings_no_other(mount: Mount) -> None:
     forget(mount)
     assert mount.run("cat", "tree/d0/e0/f3") == (top / "d0/e0/f3").read_text()
     assert not [route for route in mount.sandbox.calls() if "compress" in route]
+
+
+def test_one_file_costs_what_it_would_without_all_this(mount: Mount) -> None:
+    top = plant(mount, width=2)
+    forget(mount)
+    for name in ("f3", "f7"):
+        mount.run("ls", "tree/d0/e0")
+        mount.sandbox.reset_calls()
+        assert mount.run("cat", f"tree/d0/e0/{name}") == (top / "d0/e0" / name).read_text()
+        assert mount.calls() == 1, mount.sandbox.calls()
+
+
+def test_reading_at_random_fetches_no_more_than_twice_what_was_read(own: Mount) -> None:
+    """In a fixed order that is none of those in which programs read; what came here lies in the content cache."""
+    size, names = 20_000, [f"f{index:02}" for index in range(60)]
+    (own.remote / "flat").mkdir()
+    for name in names:
+        (own.remote / "flat" / name).write_bytes(os.urandom(size))
+        os.utime(own.remote / "flat" / name, (OLD, OLD))
+    own.mount()
+    own.run("ls", "-l", "flat")
+    random.Random(7).shuffle(names)
+    for read, name in enumerate(names[:40], start=1):
+        assert (own.path / "flat" / name).read_bytes() == (own.remote / "flat" / name).read_bytes()
+        fetched = sum(each.stat().st_blocks for each in own.state.rglob("content/**/*") if each.is_file()) * 512
+        # Of an archive more may come than of files read one by one, but for whole blocks of the disk.
+        assert size * read <= fetched <= 2 * 20_480 * read
 
 
 def test_what_changed_after_the_listing_is_not_taken_from_an_archive(mount: Mount) -> None:
