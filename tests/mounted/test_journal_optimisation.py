@@ -19,6 +19,8 @@ pytestmark = pytest.mark.usefixtures("quiet_log")
 
 OLD = 1_600_000_000
 ARCHIVE = 3
+LOOKS = 5
+"""Before it and after it; the first one of a mount looks for its directory, makes it, and closes it to others."""
 ROUND = 8
 """Calls that a pause in a program may cost: what waited goes, and what follows it goes by itself."""
 
@@ -59,14 +61,14 @@ ROWS = [
         ARCHIVE,
         f"{FEW}; do echo $i > f$i; chmod 640 f$i; touch -d @1600000000 f$i; done",
         EIGHT,
-        within=2,
+        within=LOOKS,
     ),
     Row(
         "all of it together",
         ARCHIVE,
         f"{FEW}; do echo x > g$i; echo $i > g$i; chmod 640 g$i; mv g$i f$i; echo n > n$i; rm n$i; done",
         EIGHT,
-        within=2,
+        within=LOOKS,
     ),
 ]
 
@@ -120,7 +122,8 @@ def test_what_waits_together_is_made_less(asynchronous: Mount, row: Row) -> None
     assert found(mount.remote) == row.there
     if row.name.startswith("modes") and budget == row.fewest + row.within:
         assert {path.stat().st_mtime for path in mount.remote.iterdir()} == {OLD}
-        assert not [route for route in calls if "chmod" in route]
+        # That of the directory for archives, at most.
+        assert sum(count for route, count in calls.items() if "chmod" in route) <= 1
 
 
 def test_a_temporary_that_replaces_a_file_travels_once(asynchronous: Mount) -> None:
