@@ -96,6 +96,9 @@ class Journal:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             result = work(self._connection)
+            if isinstance(result, sqlite3.Cursor):
+                # Ended here: in the other thread its end would reset a statement that runs here again by then.
+                result.close()
             self._connection.execute("COMMIT")
         except BaseException as error:
             if self._connection.in_transaction:
@@ -193,7 +196,7 @@ class Journal:
 
     async def _run_plain(self, statement: str) -> None:
         async with self._lock:
-            await trio.to_thread.run_sync(self._connection.execute, statement)
+            await trio.to_thread.run_sync(lambda: self._connection.execute(statement).close())
 
     # -- times -----------------------------------------------------------------------------------
 

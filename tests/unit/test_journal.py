@@ -54,6 +54,15 @@ def a_change(path: Path, row: int = 1, kind: ChangeKind = ChangeKind.CONTENT) ->
     return Change(row=row, kind=kind, node=node, path=node.path, content=content_or_none, state=State.OPEN)
 
 
+def test_no_cursor_leaves_the_thread_that_runs_statements(tmp_path: Path) -> None:
+    async def work(journal: Journal) -> None:
+        cursor = await journal._run(lambda db: db.execute("SELECT 1"))
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            cursor.fetchone()
+
+    in_journal(tmp_path / "journal.sqlite", work)
+
+
 def test_a_change_is_there_after_the_daemon_died(tmp_path: Path) -> None:
     async def first(journal: Journal) -> None:
         change = a_change(tmp_path)
