@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from f7tfs.cluster.errors import AlreadyExists, NotADirectory, PermissionDenied, ReadOnly
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.access import Access, may
 from f7tfs.vfs.content import ContentStore
 from f7tfs.vfs.jobs import JobsTree
 from f7tfs.vfs.metadata import Metadata
@@ -35,6 +36,8 @@ class Refusals:
         directory = directory_of(inode)
         if self._metadata.made_up(directory):
             raise PermissionDenied(f"{directory.path} holds the file systems of the cluster, and nothing else")
+        if not all(may(bit, directory.attributes, self._metadata.identity) for bit in (Access.WRITE, Access.EXECUTE)):
+            raise PermissionDenied(f"the mode of {directory.path} lets no names be changed in it")
         return directory
 
     def check_new(self, parent: Directory, name: str) -> None:

@@ -119,6 +119,27 @@ def test_permissions_of_the_cluster_are_errors_here(mount: Mount) -> None:
         (mount.path / "closed").chmod(0o700)
 
 
+def test_names_that_a_directorys_mode_does_not_let_change_are_refused_here(mount: Mount) -> None:
+    """At once, so that a burst hears of it too: nothing is sent, and nothing waits in vain."""
+    mount.sh("mkdir -p closed/full closed/e; touch closed/full/f closed/x; chmod 500 closed; ls -R > /dev/null")
+    top = mount.path / "closed"
+    changes: list[Callable[[], object]] = [
+        (top / "x").unlink,
+        (top / "e").rmdir,
+        (top / "new").mkdir,
+        (top / "new").touch,
+        lambda: os.symlink("x", top / "new"),
+        lambda: os.rename(top / "x", mount.path / "x"),
+        lambda: os.rename(top / "full/f", top / "f"),
+        lambda: os.rename(top / "x", top / "e/x"),
+    ]
+    mount.sandbox.reset_calls()
+    assert [failure(change) for change in changes] == [errno.EACCES] * len(changes)
+    assert [route for route in mount.sandbox.calls() if not route.startswith("GET") and "token" not in route] == []
+    top.chmod(0o700)
+    (top / "x").unlink()
+
+
 def attributes(root: Path) -> dict[str, tuple[int, ...]]:
     """What git compares, of files; the times of other things are the cluster's, and are left out."""
     found: dict[str, tuple[int, ...]] = {}
