@@ -206,14 +206,28 @@ class ChangeLog:
         return any(meet(claimed, paths) for claimed in self._claims)
 
     async def turn(self, change: Change) -> None:
-        """Wait until it may be made. Raises the error of a failed change that is in its way."""
+        """Wait until it may be made. Raises the error of the failed change that it waits for, if there is one."""
         while not self.may_go(change):
             blocker = self.in_the_way(change)
-            if blocker is not None and blocker.state is State.FAILED and blocker.error is not None:
-                raise blocker.error
+            if blocker is not None and (failure := self._failure(blocker)) is not None:
+                raise failure
             if blocker is not None:
                 self.hurry([blocker])
             await self._news.wait()
+
+    def _failure(self, change: Change) -> ClusterError | None:
+        """Why a change cannot be made for now: itself, or something that has to be made before it, failed."""
+        waiting, seen = [change], set[int]()
+        if not any(other.state is State.FAILED for other in self.changes.values()):
+            return None
+        while waiting:
+            other = waiting.pop()
+            if other.state is State.FAILED and other.error is not None:
+                return other.error
+            if other.row not in seen:
+                seen.add(other.row)
+                waiting += [each for each in self.meeting(other.paths) if each.row < other.row and each.blocks]
+        return None
 
     @contextlib.contextmanager
     def claim(self, paths: tuple[str, ...], dentries: Sequence[tuple[Directory, str]] = ()) -> Iterator[None]:

@@ -77,6 +77,10 @@ def test_nobody_waits_for_what_is_held_up_by_a_failed_change(new_mount: Callable
     mount.mount()
     wait_until(lambda: any(entry["state"] == "failed" for entry in entries(mount)))
     began = time.monotonic()
+    with (mount.path / "c").open("ab", buffering=0) as appended:
+        appended.write(b"more")
+        with pytest.raises(PermissionError):
+            os.fsync(appended.fileno())
     # It would be given up after three quarters of the deadline.
     mount.run("mv", "c", "d", timeout=290)
     assert time.monotonic() - began < 150
