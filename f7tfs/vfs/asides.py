@@ -21,12 +21,14 @@ from f7tfs.vfs.names import conflict_name
 logger = logging.getLogger(__name__)
 
 PREFIX = ".f7tfs-removed-"
+SERVERS_LOG = ".f7t_file_handling_job_"
+"""How the log files begin that each transfer job of a v2 server leaves in the home."""
 FACT = "asides"
 
 
 def shown(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries of a directory without what was set aside in it."""
-    return [entry for entry in entries if not entry.name.startswith(PREFIX)]
+    """The entries of a directory without what was set aside in it, and without the logs of the server's own jobs."""
+    return [entry for entry in entries if not entry.name.startswith((PREFIX, SERVERS_LOG))]
 
 
 class Asides:

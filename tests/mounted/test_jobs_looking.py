@@ -107,6 +107,13 @@ def test_the_transfer_jobs_of_f7tfs_are_not_shown(mount: Mount) -> None:
     assert set(os.listdir(mount.path / ".jobs")) == before
 
 
+def test_the_log_files_of_transfer_jobs_are_not_shown(mount: Mount) -> None:
+    for name in (".f7t_file_handling_job_1a-2b.log", ".f7t_file_handling_job_error_1a-2b.log", ".f7t_notes"):
+        (mount.remote / name).touch()
+    mount.f7tfs("refresh", str(mount.path))
+    assert os.listdir(mount.path) == [".f7t_notes"]
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_watching_many_jobs_costs_what_watching_one_does(new_mount: Callable[..., Mount], api: str) -> None:
     mount = new_mount(api)
