@@ -127,18 +127,20 @@ def test_a_job_that_takes_too_long_has_timed_out(mount: Mount) -> None:
     assert wait(mount, job)[0] == "TIMEOUT"
 
 
-def test_watch_shows_how_the_queue_changes(mount: Mount) -> None:
+def test_watch_shows_a_job_and_ends_when_it_changes(mount: Mount) -> None:
     job = submit(mount, "watched", "#!/bin/bash\nwhile [ ! -e go ]; do sleep 0.1; done\nexit 6\n")
-    command = f"watch -t -n 0.5 'grep watched {mount.path}/.jobs/queue'"
-    pid, terminal = pty_of(command)
+    wait_until(lambda: status(mount, job) == "RUNNING")
+    pid, terminal = pty_of(f"watch -g -t -n 0.5 cut -f1 {mount.path}/.jobs/{job}/status")
     try:
+        # What comes after the first picture are differences only.
         shown_on(terminal, "RUNNING")
         (mount.remote / "go").touch()
-        shown_on(terminal, "FAILED")
+        wait_until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
     finally:
         os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
+        _, code = os.waitpid(pid, 0)
         os.close(terminal)
+    assert code == 0
     assert status(mount, job) == "FAILED"
 
 
