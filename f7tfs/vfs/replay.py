@@ -150,7 +150,7 @@ class Replay:
         target = await self._looks.at(new, change.tried)
         if source is None and isinstance(node, File) and node.change is not None and not change.uncertain_before:
             # An earlier rename found that its content waits, and will be sent to the last place anyway.
-            node.on_cluster, node.standing = target is not None, change.new_standing
+            _leave_to_content(node, change, target)
             await self._arrived(change)
             return
         if source is None:
@@ -163,7 +163,7 @@ class Replay:
             node, change.path, new, target.mode if target else None, lambda sent: self._about_to_send(change, sent)
         )
         if not moved and isinstance(node, File):
-            node.on_cluster, node.standing = target is not None, change.new_standing
+            _leave_to_content(node, change, target)
         if new == change.new_path:
             await self._arrived(change)
         else:
@@ -215,6 +215,12 @@ class Replay:
             await self._cluster.chmod(path, mode)
         if isinstance(node, File):
             node.remote_mode = mode
+
+
+def _leave_to_content(node: File, change: Change, target: Entry | None) -> None:
+    """The old name is gone, and a content that waits comes to the new one: over what stands there still."""
+    node.on_cluster, node.standing = target is not None, change.new_standing
+    node.remote_mode = None if target is None else target.mode
 
 
 def _is_that_link(found: Entry, target: str) -> bool:

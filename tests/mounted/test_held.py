@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 from collections.abc import Callable
 
@@ -78,4 +79,26 @@ def test_a_fetch_of_what_was_there_before_is_not_taken_for_one_of_what_is_there_
         assert reader.returncode == 0
     # The kernel asks once more where reading ahead fails, so that programs saw it rarely.
     assert "read: ENOENT" not in mount.log()
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize("there", ["e", "e d"])
+def test_a_mode_is_not_lost_where_a_content_that_waits_goes_with_its_directory(
+    new_mount: Callable[..., Mount], there: str
+) -> None:
+    """The file's own rename only removes its old name then: nothing at the new one has the mode yet."""
+    mount = new_mount("v2", "--write-mode", "async", settings={"job_start_seconds": 0.0})
+    mount.mount()
+    (mount.path / "e").write_text("old")
+    if "d" in there:
+        (mount.path / "d").mkdir()
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    (mount.path / "d").mkdir(exist_ok=True)
+    (mount.path / "e").chmod(0o734)
+    (mount.path / "e").rename(mount.path / "d/a")
+    os.truncate(mount.path / "d/a", 10)
+    (mount.path / "d").rename(mount.path / "c")
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    assert (mount.remote / "c/a").read_bytes() == b"old".ljust(10, b"\0")
+    assert stat.S_IMODE((mount.remote / "c/a").stat().st_mode) == 0o734
     assert mount.umount().returncode == 0
