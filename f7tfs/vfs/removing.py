@@ -101,7 +101,12 @@ class Removing:
 
     def _falls_with(self, change: Change, node: Node) -> bool:
         """Whether a change need not be made once its node is removed."""
-        return change.node is node and change.kind in FALLING and not change.in_flight
+        falls = change.node is node and change.kind in FALLING and not change.in_flight
+        return falls and not (change.kind is ChangeKind.MKDIR and self._is_passed(node))
+
+    def _is_passed(self, node: Node) -> bool:
+        """Whether something that waits goes through a directory: into it and out of it again, as it is empty now."""
+        return isinstance(node, Directory) and bool(self._log.below(node.path))
 
     async def _removed(self, node: Node) -> None:
         """Forget it here, with all that need not be made any more. No await before the tree has changed."""
@@ -126,7 +131,7 @@ class Removing:
         parent = node.parent
         if parent is None:  # pragma: no cover -- the root is not removed
             raise IsADirectory(node.path)
-        if self._log.may_be_there(node):
+        if self._log.may_be_there(node) or self._is_passed(node):
             kind = ChangeKind.RMDIR if isinstance(node, Directory) else ChangeKind.UNLINK
             standing, dentries = self._log.standing_of(node), ((parent, node.name),)
             change = self._log.register(kind, node, node.path, standing=standing, dentries=dentries)

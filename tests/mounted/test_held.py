@@ -102,3 +102,23 @@ def test_a_mode_is_not_lost_where_a_content_that_waits_goes_with_its_directory(
     assert (mount.remote / "c/a").read_bytes() == b"old".ljust(10, b"\0")
     assert stat.S_IMODE((mount.remote / "c/a").stat().st_mode) == 0o734
     assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_new_directory_that_something_went_through_is_made_though_it_is_removed(
+    new_mount: Callable[..., Mount], api: str
+) -> None:
+    mount = new_mount(api, "--write-mode", "async", settings={"job_start_seconds": 0.0})
+    mount.mount()
+    (mount.path / "e").write_text("old")
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    (mount.path / "d").mkdir()
+    (mount.path / "e").rename(mount.path / "d/a")
+    (mount.path / "d/a").rename(mount.path / "b")
+    (mount.path / "d").rmdir()
+    synced = mount.f7tfs("sync", str(mount.path))
+    assert synced.returncode == 0, synced.stderr
+    assert [(path.name, path.read_text()) for path in mount.remote.iterdir() if path.name != ".f7tfs"] == [
+        ("b", "old")
+    ]
+    assert mount.umount().returncode == 0
