@@ -42,9 +42,7 @@ def test_a_script_runs_in_its_working_directory_with_its_environment(site: Site)
     assert (job.state, job.exit_code, job.name) == (JobState.COMPLETED, 0, "greet")
     assert (site.real / "where").read_text().strip().endswith(site.real.name)
     outputs = list(site.real.glob("slurm-*.out"))
-    # The sandbox's v1 takes no environment.
-    said = "to-stdout hello you\n" if site.version == "2" else "to-stdout\n"
-    assert [path.read_text() for path in outputs] == [said]
+    assert [path.read_text() for path in outputs] == ["to-stdout hello you\n"]
     assert {path.name for path in site.real.iterdir()} == {"where", outputs[0].name}
 
 
