@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from f7tfs.fuse.watchdog import PATIENCE, Watchdog, has_fatal_signal, is_dying
+from f7tfs.fuse.watchdog import LONGEST, PATIENCE, Watchdog, has_fatal_signal, is_dying
 
 
 def status(**masks: int) -> str:
@@ -93,3 +93,21 @@ def test_the_loop_sleeps_while_nothing_waits_and_wakes_for_a_request(monkeypatch
             nursery.cancel_scope.cancel()
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_however_long_a_look_takes_the_next_comes_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    async def main() -> None:
+        watchdog = Watchdog()
+        monkeypatch.setattr(watchdog, "look", looks.append)
+        # Each look seems to take a minute.
+        monkeypatch.setattr("f7tfs.fuse.watchdog.time.thread_time", iter(range(0, 60_000, 60)).__next__)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watchdog.run)
+            with trio.CancelScope() as scope, watchdog.watching(scope, 0):
+                await trio.sleep(PATIENCE + 10 * LONGEST + 0.1)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert len(looks) == 11
