@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 
 import trio
 
@@ -264,10 +264,14 @@ class ChangeLog:
                 found.append(change)
         return found
 
-    def held_up(self) -> set[int]:
-        """The rows of changes that cannot be made now, since they failed, are being written or wait for another try,
-        and of those that wait for them."""
-        return self._behind(lambda change: change.state is not State.READY or change.attempts > 0)
+    def held_up(self, locked: Collection[Node]) -> set[int]:
+        """The rows of changes that cannot be made now, since they failed, are being written, wait for another try or
+        for the lock of one of these nodes, and of those that wait for them."""
+
+        def waits(change: Change) -> bool:
+            return change.state is not State.READY or change.attempts > 0 or change.node in locked
+
+        return self._behind(waits)
 
     def stuck(self, *, even_open: bool = False) -> set[int]:
         """The rows of changes that failed, and of those that wait for them. So are those that are being written.

@@ -53,6 +53,8 @@ class Presently:
         self._reachability = reachability
         self._looks = looks
         self._options = options
+        self._holding: list[list[Node]] = []
+        """The files whose locks those hold who wait for what is under way."""
 
     def expected(self, path: str) -> bool:
         """Whether there will be an attempt at all."""
@@ -90,7 +92,7 @@ class Presently:
         attempt = Attempt.NONE
         try:
             with trio.fail_after(self._options.deadline * CLOSE_SHARE):
-                if not await self._settled(paths, ignored, held):
+                if not await self._settled_for(paths, ignored, held):
                     if self._options.write_mode == "sync":
                         raise Unavailable(f"{paths[0]}: earlier changes could not be made yet; see f7tfs status")
                     return Attempt.NONE
@@ -131,18 +133,26 @@ class Presently:
             raise error
         return Attempt.UNCERTAIN
 
-    async def _settled(self, paths: tuple[str, ...], ignored: Ignored, held: Collection[Node | None]) -> bool:
+    async def _settled_for(self, paths: tuple[str, ...], ignored: Ignored, held: Collection[Node | None]) -> bool:
+        """`_settled`, while the locks of these files are held."""
+        nodes = [node for node in held if node is not None]
+        self._holding.append(nodes)
+        try:
+            return await self._settled(paths, ignored)
+        finally:
+            self._holding.remove(nodes)
+
+    async def _settled(self, paths: tuple[str, ...], ignored: Ignored) -> bool:
         """Wait for what is under way at these places. False if something there has to wait itself."""
         while True:
             news = self._log.news()
             waiting = [c for c in self._log.meeting(paths) if not ignored(c)]
             if not waiting and not self._log.claimed(paths):
                 return True
-            held_up = self._log.held_up() if waiting else set()
+            # What needs a lock that somebody holds who waits here, waits for him: so all would wait for each other.
+            locked = {node for nodes in self._holding for node in nodes}
+            held_up = self._log.held_up(locked) if waiting else set()
             if any(change.row in held_up for change in waiting):
-                return False
-            if any(change.node in held for change in waiting):
-                # It needs the lock of its file, and would wait for us.
                 return False
             self._log.hurry(waiting)
             await news.wait()

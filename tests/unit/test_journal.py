@@ -246,3 +246,18 @@ def test_whoever_finds_a_content_at_its_place_knows_in_the_next_run_that_it_was_
 
     in_journal(tmp_path / "j", first)
     in_journal(tmp_path / "j", second)
+
+
+def test_what_waits_behind_a_locked_file_cannot_be_waited_for_by_who_holds_it(tmp_path: Path) -> None:
+    async def work(journal: Journal) -> None:
+        log = ChangeLog(journal, Reachability(60), 0)
+        node, _ = a_file(tmp_path)
+        other, _ = a_file(tmp_path)
+        content = log.register(ChangeKind.UNLINK, node, "/home/user/d/f")
+        behind = log.register(ChangeKind.RENAME, other, "/home/user/d", new_path="/home/user/e")
+        beside = log.register(ChangeKind.UNLINK, other, "/home/user/g")
+        assert log.held_up([]) == set()
+        assert log.held_up([node]) == {content.row, behind.row}
+        assert beside.row in log.held_up([other])
+
+    in_journal(tmp_path / "j", work)
