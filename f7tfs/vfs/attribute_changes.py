@@ -128,5 +128,10 @@ def owners_only() -> Iterator[None]:
 
 
 def _leaves_alone(change: Change, node: Node) -> bool:
-    """Whether a mode may be set before a change: it is the node's own, or of something below it."""
-    return not is_at_or_below(node.path, change.path) or (change.node is node and not change.in_flight)
+    """Whether a mode may be set before a change: it is the node's own, or of something below it.
+
+    Not so before a rename that brings the node to where it is shown, alone or with a directory.
+    """
+    if change.node is node:
+        return change.kind is not ChangeKind.RENAME and not change.in_flight
+    return not any(is_at_or_below(node.path, place) for place in change.paths)

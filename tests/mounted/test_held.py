@@ -122,3 +122,27 @@ def test_a_new_directory_that_something_went_through_is_made_though_it_is_remove
         ("b", "old")
     ]
     assert mount.umount().returncode == 0
+
+
+@pytest.mark.expects_log("is not on the cluster yet|cannot be reached|is back|took longer")
+@pytest.mark.parametrize("name", ["e", "e/f"])
+@pytest.mark.parametrize("api", APIS)
+def test_a_mode_set_behind_a_rename_that_waits_is_not_another_files(
+    new_mount: Callable[..., Mount], api: str, name: str
+) -> None:
+    """What stands at the new name on the cluster until then is none of its business."""
+    mount = new_mount(api, "--deadline", "20", settings={"job_start_seconds": 0.0})
+    mount.mount()
+    (mount.path / "d").mkdir()
+    (mount.path / "d/f").write_text("x")
+    (mount.path / "e").mkdir()
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    mount.sandbox.faults({"match": "/transfer/mv|/utilities/rename", "status": 503, "count": None})
+    (mount.path / "d").rename(mount.path / "e")
+    (mount.path / name).chmod(0o700)
+    mount.sandbox.clear_faults()
+    assert mount.f7tfs("journal", "retry").returncode == 0
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+    assert stat.S_IMODE((mount.remote / name).stat().st_mode) == 0o700
+    assert sorted(path.name for path in mount.remote.iterdir() if path.name[0] != ".") == ["e"]
+    assert mount.umount().returncode == 0
