@@ -16,6 +16,7 @@ from f7tfs.cluster.scratch import is_below
 from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.translate import translated
 from f7tfs.firecrest.client_v2 import FirecrestV2
+from f7tfs.firecrest.multipart import Slice
 
 
 class FilesV2(Files[FirecrestV2, SiteV2]):
@@ -64,7 +65,7 @@ class FilesV2(Files[FirecrestV2, SiteV2]):
         with self._errors():
             return await self._client.download(self.system, self._sent(path))
 
-    async def write_direct(self, path: str, content: bytes) -> None:
+    async def write_direct(self, path: str, content: bytes | Slice) -> None:
         """One call. The server waits for ever for the end of an empty input: refused before it is sent."""
         check_v2_upload(path)
         if not content:

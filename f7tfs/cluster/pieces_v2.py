@@ -10,7 +10,6 @@ The job is submitted with the site's own directives for transfer jobs: it runs w
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import shlex
 from collections.abc import Awaitable, Callable
@@ -29,6 +28,7 @@ from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.storage import Meter, check_target, digest_of
 from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
 from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
+from f7tfs.firecrest.multipart import Slice
 from f7tfs.firecrest.tasks import gather
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Files(Protocol):
     def limits(self) -> Limits: ...
     async def stat(self, path: str) -> Stat: ...
     async def make_directory(self, path: str) -> None: ...
-    async def write_direct(self, path: str, content: bytes) -> None: ...
+    async def write_direct(self, path: str, content: Slice) -> None: ...
     async def remove(self, path: str) -> None: ...
 
 
@@ -160,10 +160,9 @@ class PiecesV2:
 
         async def send(index: int, start: int, stop: int) -> None:
             async with room:
-                content = await trio.to_thread.run_sync(_read, source, start, stop)
                 # A name of this attempt's own: an earlier request may still be writing under its.
                 name = f"p{index:05d}-{secrets.token_hex(3)}"
-                await self._files.write_direct(f"{state['directory']}/{name}", content)
+                await self._files.write_direct(f"{state['directory']}/{name}", Slice(source, start, stop))
                 state["sent"][str(index)] = name
                 await record.save(state)
                 meter.moved(stop - start)
@@ -181,11 +180,6 @@ class PiecesV2:
 
 def _bounds(size: int, piece: int) -> list[tuple[int, int]]:
     return [(start, min(start + piece, size)) for start in range(0, size, piece)]
-
-
-def _read(source: Path, start: int, stop: int) -> bytes:
-    with source.open("rb") as file:
-        return os.pread(file.fileno(), stop - start, start)
 
 
 def _directives(site: SiteV2, account: str | None) -> list[str]:

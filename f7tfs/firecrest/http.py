@@ -1,11 +1,16 @@
-"""The HTTP library's client, mended in one thing."""
+"""The HTTP library's client, mended in two things."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, cast
 
+import httpcore
 import httpx
+
+# httpcore asks the socket for 64 KiB at a time and has no option for it. With a mebibyte a download is six times as
+# fast, and small answers cost no more.
+httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 2**20
 
 
 class HttpClient(httpx.AsyncClient):

@@ -19,14 +19,35 @@ Body = Callable[[], AsyncGenerator[bytes, None]]
 BLOCK = 2**20
 
 
-async def blocks_of(source: Path, start: int, stop: int) -> AsyncGenerator[bytes, None]:
-    """Bytes [start, stop) of a file. Raises OSError when it has become shorter."""
-    descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Bytes [start, stop) of a local file, which are read in blocks as they are sent."""
+
+    source: Path
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def shortened(self) -> OSError:
+        return OSError(f"{self.source} has become shorter while it was uploaded")
+
+
+async def whole(source: Path) -> Slice:
+    """All of a local file, as it is now."""
+    return Slice(source, 0, (await trio.Path(source).stat()).st_size)
+
+
+async def _blocks_of(content: Slice) -> AsyncGenerator[bytes, None]:
+    """Raises OSError when the file has become shorter."""
+    start, stop = content.start, content.stop
+    descriptor = os.open(content.source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         while start < stop:
             block = await trio.to_thread.run_sync(os.pread, descriptor, min(BLOCK, stop - start), start)
             if not block:
-                raise OSError(f"{source} has become shorter while it was uploaded")
+                raise content.shortened()
             yield block
             start += len(block)
     finally:
@@ -41,16 +62,17 @@ class Form:
     tail: bytes
     content_type: str
 
-    async def around(self, content: bytes | Path) -> tuple[bytes | Body, dict[str, str]]:
+    async def around(self, content: bytes | Path | Slice) -> tuple[bytes | Body, dict[str, str]]:
         """The whole body, and its headers. A local file is read in blocks as they are sent."""
         if isinstance(content, bytes):
             return b"".join((self.head, content, self.tail)), self.headers(len(content))
-        size = (await trio.Path(content).stat()).st_size
-        return partial(self._blocks, content, size), self.headers(size)
+        if isinstance(content, Path):
+            content = await whole(content)
+        return partial(self._blocks, content), self.headers(len(content))
 
-    async def _blocks(self, source: Path, size: int) -> AsyncGenerator[bytes, None]:
+    async def _blocks(self, content: Slice) -> AsyncGenerator[bytes, None]:
         yield self.head
-        async with aclosing(blocks_of(source, 0, size)) as blocks:
+        async with aclosing(_blocks_of(content)) as blocks:
             async for block in blocks:
                 yield block
         yield self.tail

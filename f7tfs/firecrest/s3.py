@@ -6,19 +6,18 @@ Content is streamed in blocks: a part may be a gibibyte.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import httpcore
 import httpx
 import trio
 
-from f7tfs.firecrest.bulk import BulkHttp, Sink
+from f7tfs.firecrest.bulk import BulkHttp, Moved, Sink
 from f7tfs.firecrest.errors import (
     ConnectionFailed,
     FirecrestException,
@@ -27,7 +26,7 @@ from f7tfs.firecrest.errors import (
     StorageUploadException,
 )
 from f7tfs.firecrest.http import HttpClient
-from f7tfs.firecrest.multipart import BLOCK, blocks_of, form, raw_filename
+from f7tfs.firecrest.multipart import Slice, form, raw_filename, whole
 from f7tfs.firecrest.reply import Reply, reply_of
 from f7tfs.firecrest.session import Options
 from f7tfs.firecrest.tasks import gather
@@ -36,12 +35,7 @@ logger = logging.getLogger(__name__)
 
 Done = Callable[[int, str], Awaitable[None]]
 """Told (index of a part, its ETag) once object storage has it."""
-Moved = Callable[[int], None]
-"""Told how many more bytes have gone out; negative when a part begins anew."""
 
-# httpcore asks the socket for 64 KiB at a time and has no option for it. With a mebibyte a download is six times as
-# fast, and small answers cost no more.
-httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = BLOCK
 _XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SECONDS = 60.0
 """Without a byte moving, after which a request is given up."""
@@ -149,11 +143,11 @@ class ObjectStorage:
         return [etags[index] for index in range(len(parts))]
 
     async def _put(self, source: Path, part: Part, moved: Moved) -> str:
+        content = Slice(source, part.start, part.stop)
+
         async def once() -> str:
-            body = _Body(source, part.start, part.stop, moved)
-            headers = {"Content-Length": str(part.stop - part.start)}
-            async with body.sent() as blocks:
-                response = await self._http.put(part.url, content=blocks, headers=headers)
+            with _counted(moved) as more:
+                response = await self._bulk.send("PUT", part.url, content, more)
                 await _expect(response, _TAKEN)
             return str(response.headers.get("etag", ""))
 
@@ -182,14 +176,11 @@ class ObjectStorage:
 
     async def post_form(self, url: str, fields: Mapping[str, str], filename: str, source: Path, moved: Moved) -> None:
         """Upload a whole file by a presigned form."""
-        size = (await trio.Path(source).stat()).st_size
-        shape = form(fields, raw_filename(filename))
+        content, shape = await whole(source), form(fields, raw_filename(filename))
 
         async def once() -> None:
-            body = _Body(source, 0, size, moved)
-            headers = shape.headers(size)
-            async with body.sent(shape.head, shape.tail) as blocks:
-                response = await self._http.post(url, content=blocks, headers=headers)
+            with _counted(moved) as more:
+                response = await self._bulk.send("POST", url, content, more, shape)
                 await _expect(response, _TAKEN)
 
         await self._persist(once, StorageUploadException, f"POST {_bare(url)}")
@@ -224,39 +215,24 @@ class _Refused(Exception):
         self.reply = reply
 
 
-class _Body:
-    """Bytes [start, stop) of a file as blocks, counted as they go out."""
+@contextmanager
+def _counted(moved: Moved) -> Iterator[Moved]:
+    """What one attempt moves. One that fails has moved nothing, and tells nothing once it has ended."""
+    count, ended = 0, False
 
-    def __init__(self, source: Path, start: int, stop: int, moved: Moved) -> None:
-        self._source = source
-        self._start = start
-        self._stop = stop
-        self._moved = moved
-        self._count = 0
+    def more(size: int) -> None:
+        nonlocal count
+        if not ended:
+            count += size
+            moved(size)
 
-    async def _blocks(self, head: bytes, tail: bytes) -> AsyncGenerator[bytes, None]:
-        if head:
-            yield head
-        async with aclosing(blocks_of(self._source, self._start, self._stop)) as blocks:
-            async for block in blocks:
-                yield block
-                self._count += len(block)
-                self._moved(len(block))
-        if tail:
-            yield tail
-
-    @asynccontextmanager
-    async def sent(self, head: bytes = b"", tail: bytes = b"") -> AsyncIterator[AsyncIterator[bytes]]:
-        """`head`, the bytes, `tail`. A file that has become shorter ends the upload with OSError.
-
-        An attempt that fails has moved nothing.
-        """
-        try:
-            async with aclosing(self._blocks(head, tail)) as blocks:
-                yield blocks
-        except BaseException:
-            self._moved(-self._count)
-            raise
+    try:
+        yield more
+    except BaseException:
+        moved(-count)
+        raise
+    finally:
+        ended = True
 
 
 async def _expect(response: httpx.Response, statuses: frozenset[int]) -> None:

@@ -59,7 +59,7 @@ class Options:
 
     verify: bool | ssl.SSLContext = True
     concurrency: int = 8
-    storage_concurrency: int = 4
+    storage_concurrency: int = 8
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     transport: httpx.AsyncBaseTransport | None = None
     storage_transport: httpx.AsyncBaseTransport | None = None

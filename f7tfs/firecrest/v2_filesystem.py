@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from f7tfs.firecrest.base import Client
-from f7tfs.firecrest.multipart import form, raw_filename
+from f7tfs.firecrest.multipart import Slice, form, raw_filename
 from f7tfs.firecrest.session import field_of
 
 
@@ -94,7 +94,7 @@ class FilesystemV2(EntriesV2):
         response = await self._call("download", {"system_name": system_name}, params={"path": path})
         return response.content
 
-    async def upload(self, system_name: str, directory: str, filename: str, content: bytes | Path) -> None:
+    async def upload(self, system_name: str, directory: str, filename: str, content: bytes | Path | Slice) -> None:
         """Create or overwrite a small file of at least one byte, from memory or a local file. POST ops/upload."""
         body, headers = await form({}, raw_filename(filename)).around(content)
         arguments = {"system_name": system_name}

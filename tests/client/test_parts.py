@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import trio
 
-from f7tfs.firecrest import Options, StaticToken, v2
+from f7tfs.firecrest import StaticToken, v2
+from f7tfs.firecrest.bulk import BulkHttp
 from f7tfs.sandbox.process import SandboxProcess
 
 PART = 5 * 2**20
@@ -24,19 +27,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]
         yield sandbox
 
 
-class Held(httpx.AsyncBaseTransport):
-    """Object storage over HTTP, whose first PUTs are held until there are `wanted` of them."""
+class Held:
+    """Holds what is sent to object storage back, until `wanted` of it are on their way."""
 
     def __init__(self, wanted: int) -> None:
-        self._real = httpx.AsyncHTTPTransport()
         self._wanted = wanted
         self._there = trio.Event()
         self._under_way = 0
         self.most = 0
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if request.method != "PUT":
-            return await self._real.handle_async_request(request)
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
         self._under_way += 1
         self.most = max(self.most, self._under_way)
         if self._under_way >= self._wanted:
@@ -44,29 +45,30 @@ class Held(httpx.AsyncBaseTransport):
         try:
             with trio.fail_after(120):
                 await self._there.wait()
-            response = await self._real.handle_async_request(request)
-            await response.aread()
-            return response
+            yield
         finally:
             self._under_way -= 1
-
-    async def aclose(self) -> None:
-        await self._real.aclose()
 
 
 @pytest.mark.parametrize("connections", [1, 2, 3])
 def test_so_many_parts_are_on_their_way_at_once_as_was_set(
-    server: SandboxProcess, tmp_path: Path, connections: int
+    server: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connections: int
 ) -> None:
     local = tmp_path / "local"
     with local.open("wb") as file:
         file.truncate(PARTS * PART)
-    transport = Held(connections)
-    options = Options(storage_transport=transport)
-    with v2.Firecrest(server.info.url_v2, StaticToken(server.token()), options=options) as client:
+    held = Held(connections)
+    send = BulkHttp.send
+
+    async def held_send(bulk: BulkHttp, *request: Any) -> httpx.Response:
+        async with held.one():
+            return await send(bulk, *request)
+
+    monkeypatch.setattr(BulkHttp, "send", held_send)
+    with v2.Firecrest(server.info.url_v2, StaticToken(server.token())) as client:
         client.set_maximum_s3_connections(connections)
         client.upload(SYSTEM, local, server.info.home, "parts")
-    assert transport.most == connections
+    assert held.most == connections
 
 
 def test_there_must_be_a_connection_to_object_storage(server: SandboxProcess) -> None:

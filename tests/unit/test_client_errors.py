@@ -14,6 +14,7 @@ import trio.testing
 import f7tfs.firecrest as f7t
 from f7tfs.firecrest import errors
 from f7tfs.firecrest.auth import Authorization
+from tests.unit.object_server import running
 
 Answer = httpx.Response | Exception
 JOB = {"jobId": "7", "logs": {"outputLog": "/o", "errorLog": "/e"}}
@@ -76,10 +77,17 @@ def provider(*answers: Answer) -> Authorization:
     return f7t.ClientCredentials("id", "secret", "https://idp.test/token?x=1", transport=transport)
 
 
+def refused_parts(local: Path) -> None:
+    with running() as store:
+        store.refusals = [403]
+        told = {"partsUploadUrls": [store.url], "maxPartSize": 9**9}
+        answer = httpx.Response(201, json={"transferJob": JOB, "transferDirectives": told})
+        v2(lambda c: c.upload("cluster", local, "/d", "f"), answer)
+
+
 STAT = "GET /filesystem/cluster/ops/stat path=/p"
 SYSTEMS = httpx.Response(200, json={"systems": [{"name": "cluster", "dataOperation": {"data_transfer": None}}]})
 URL = {"transferDirectives": {"downloadUrl": "https://s3.test/b/k?X-Amz-Signature=secret"}}
-UP = {"transferDirectives": {"partsUploadUrls": ["https://s3.test/b/k?X-Amz-Signature=secret"], "maxPartSize": 9**9}}
 
 # How each comes about, the statuses of its responses, and what has been asked that its text has to say.
 PROVOKED: dict[type[f7t.FirecrestException], tuple[Callable[[Path], None], list[int], str]] = {
@@ -111,13 +119,9 @@ PROVOKED: dict[type[f7t.FirecrestException], tuple[Callable[[Path], None], list[
         "GET https://s3.test/b/k",
     ),
     f7t.StorageUploadException: (
-        lambda here: v2(
-            lambda c: c.upload("cluster", large(here), "/d", "f"),
-            httpx.Response(201, json={"transferJob": JOB, **UP}),
-            httpx.Response(403, text="<Error>expired</Error>"),
-        ),
+        lambda here: refused_parts(large(here)),
         [201, 403],
-        "PUT https://s3.test/b/k",
+        "PUT http://127.0.0.1:",
     ),
     f7t.TaskException: (lambda _: v1(lambda c: c.poll("cluster"), STARTED, task("400")), [201, 200], "GET /tasks/t1"),
     f7t.StagingFailed: (
