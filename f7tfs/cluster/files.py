@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -140,7 +140,7 @@ class Files(abc.ABC, Generic[ClientT, SiteT]):
         with self._errors():
             return await self._client.checksum(self.system, self._sent(path))
 
-    def _check_size(self, path: str, content: bytes) -> None:
+    def _check_size(self, path: str, content: Sized) -> None:
         if len(content) > self.limits.direct_write:
             raise TooLarge(f"{path}: {len(content)} bytes are more than the {self.limits.direct_write} of an upload")
 

@@ -46,7 +46,7 @@ class MountOptions:
     verify: bool = False
     """Compare the checksums of large uploads, not only their sizes."""
     streams: int | None = None
-    """Connections to object storage at once, for each direction; None: 8 down, 4 up."""
+    """Connections to object storage at once, for each direction; None: 8."""
     staging_deadline: float = 1800.0
     """How long a read waits for a file to be staged."""
     attribute_timeout: float = 5.0
