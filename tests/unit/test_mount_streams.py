@@ -11,7 +11,7 @@ from f7tfs.config.credentials import TokenCommand
 from f7tfs.mount.daemon import client_options, vfs_options
 
 
-@pytest.mark.parametrize(("streams", "down", "up"), [(None, 8, 4), (1, 1, 1), (32, 32, 32)])
+@pytest.mark.parametrize(("streams", "down", "up"), [(None, 8, 8), (1, 1, 1), (32, 32, 32)])
 def test_streams_bounds_both_directions(tmp_path: Path, streams: int | None, down: int, up: int) -> None:
     options = MountOptions(streams=streams)
     settings = MountSettings("https://site", TokenCommand("true"), "cluster", None, options=options)
