@@ -37,13 +37,20 @@ python_packages() {
 
 debian_packages() {
     wanted="fuse3 libfuse3-dev pkg-config gcc"
-    [ "$what" = demo ] || wanted="$wanted rsync git vim nano sudo fio"
+    [ "$what" = demo ] || wanted="$wanted rsync git vim nano sudo fio jq"
     [ "$what" = peers ] && wanted="$wanted sshfs rclone openssh-client"
     # shellcheck disable=SC2086  # a list of words
     missing=$(missing_of $wanted)
     python_complete || missing="$missing$(python_packages)"
     # shellcheck disable=SC2086  # a list of words
     install_packages $missing
+    # Their services are not to be started: scripts and tests run their programs by themselves, and systemd's but to
+    # verify a unit.
+    # shellcheck disable=SC2046  # lists of words
+    case $what in
+        peers) install_without_services $(missing_of openssh-server) ;;
+        test) install_without_services $(missing_of autofs systemd) ;;
+    esac
 }
 
 check_python() {
@@ -78,8 +85,6 @@ install_project() {
 
 case $what in demo | test | peers) ;; *) fail "usage: setup.sh demo|test|peers" ;; esac
 debian_packages
-# Its service is not to be started: the script starts one of its own.
-[ "$what" != peers ] || installed openssh-server || install_without_services openssh-server
 [ "$what" != test ] || { scripts/setup-slurm.sh; scripts/setup-radosgw.sh install; }
 check_python
 virtual_environment

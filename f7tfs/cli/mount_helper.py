@@ -9,10 +9,14 @@ import os
 import pwd
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from f7tfs.cli.app import run
 from f7tfs.cli.output import complain
+from f7tfs.mount.mountinfo import mount_at
+from f7tfs.mount.runtime import absolute
 
 # What mount(8) and systemd say to each other, or the kernel does by itself: nothing for a FUSE daemon.
 _NOT_OURS = frozenset(
@@ -51,7 +55,7 @@ def main() -> None:
         wanted = parse(sys.argv[1:])
         if wanted.fake:
             sys.exit(0)
-        become(wanted.run_as)
+        become(wanted.run_as, wanted.mountpoint)
     except (ValueError, OSError) as error:
         complain(str(error), "mount.f7tfs SOURCE MOUNTPOINT [-o OPTIONS]")
         sys.exit(1)
@@ -99,7 +103,7 @@ def arguments(wanted: Wanted) -> list[str]:
     return words + (["--profile", wanted.profile] if wanted.profile else [])
 
 
-def become(name: str) -> None:
+def become(name: str, mountpoint: str) -> None:
     """Go on as another user, whose profiles, journal and log are used. Raises ValueError, OSError."""
     if not name:
         return
@@ -107,9 +111,25 @@ def become(name: str) -> None:
         user = pwd.getpwnam(name)
     except KeyError:
         raise ValueError(f"run_as={name}: no such user") from None
+    _give(Path(mountpoint), user)
     os.initgroups(name, user.pw_gid)
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)
     for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"):
         os.environ.pop(variable, None)
     os.environ.update({"HOME": user.pw_dir, "USER": name, "LOGNAME": name})
+
+
+def _give(mountpoint: Path, user: pwd.struct_passwd) -> None:
+    """An ordinary user may mount only on a directory of their own; those that autofs makes are root's."""
+    taken = mount_at(absolute(mountpoint))
+    if taken is not None and taken.kind != "autofs":
+        return
+    # What is not as it should be is told by the mount itself.
+    with suppress(OSError):
+        directory = os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if not os.listdir(directory):  # noqa: PTH208 - a descriptor is no path
+                os.fchown(directory, user.pw_uid, user.pw_gid)
+        finally:
+            os.close(directory)

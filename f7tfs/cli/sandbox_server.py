@@ -44,6 +44,9 @@ def run_sandbox(root: Path, wanted: Wanted, *, shown: Api) -> None:
         for leaf in leaves(error):
             if isinstance(leaf, SchedulerMissing):
                 raise MountError(str(leaf), "without --scheduler slurm, jobs are processes") from None
+            if isinstance(leaf, BrokenPipeError):
+                # Who read how to use it has gone: `f7tfs sandbox | head -1`.
+                raise leaf from None
             if isinstance(leaf, OSError):
                 raise MountError(
                     f"the sandbox cannot listen on port {wanted.port}: {leaf.strerror}", "--port 0 takes a free one"

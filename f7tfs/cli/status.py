@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from f7tfs.cli.arguments import Json
-from f7tfs.cli.output import count, moment, show, show_json, show_record, show_table, size, tell
+from f7tfs.cli.output import count, duration, moment, show, show_json, show_record, show_table, size, tell
 from f7tfs.cli.places import control_of
 from f7tfs.cli.trace import cache_rows
 from f7tfs.mount.ask import NoDaemon, ask
@@ -123,4 +123,4 @@ def readable(answer: dict[str, Any]) -> dict[str, str]:
 def _token(age: float | None, good_for: float | None) -> str:
     if age is None or good_for is None:
         return "none yet"
-    return f"{age:.0f} s old, fetched anew in {good_for:.0f} s"
+    return f"{duration(age)} old, fetched anew in {duration(good_for)}"

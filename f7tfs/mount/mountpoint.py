@@ -39,7 +39,8 @@ def _require_free(path: Path) -> None:
     taken = mount_at(path)
     if taken and taken.is_ours:
         raise MountError(f"{path}: already mounted ({taken.source})", f"f7tfs umount {path}")
-    if taken:
+    # Where autofs, or systemd's x-systemd.automount, waits for somebody to look, the mount goes on top.
+    if taken and taken.kind != "autofs":
         raise MountError(f"{path}: busy: {taken.source} ({taken.kind}) is mounted there", "choose another directory")
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,13 +21,24 @@ import pytest
 
 from f7tfs.mount.mountinfo import mounts
 from f7tfs.sandbox.process import SandboxProcess
+from tests.namespaces import as_user, with_fuse_for_all
 
 PATIENCE = 120.0
 
 
-def alone(script: str) -> list[str]:
-    """A command that runs a script in a mount namespace of its own, where no mount of another test is."""
-    return ["unshare", "--mount", "--propagation", "private", "bash", "-c", f"umount -alt fuse.f7tfs\n{script}"]
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.05)
+
+
+def run(*command: str | Path, **options: object) -> str:
+    done = subprocess.run(  # type: ignore[call-overload]
+        command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return str(done.stdout)
 
 
 @dataclass
@@ -91,6 +105,37 @@ def user(tmp_path: Path) -> Iterator[User]:
                 check=False,
             )
             subprocess.run(["umount", "--lazy", str(mount.mountpoint)], capture_output=True, check=False)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who has nothing yet but a home, and may use FUSE."""
+
+    name: str
+    home: Path
+    prefix: tuple[str, ...] = ()
+    """Runs a program as them."""
+
+    def owns(self, path: Path) -> None:
+        if os.getuid() == 0:
+            run("chown", "-R", "--reference", self.home, path)
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    """A fresh account; where we are not root and cannot make one, a fresh home."""
+    with tempfile.TemporaryDirectory(prefix="f7tfs-home-") as base, with_fuse_for_all() as inside:
+        if os.getuid() != 0:
+            yield Account(pwd.getpwuid(os.getuid()).pw_name, Path(base))
+            return
+        name, home = f"f7tfs-{os.getpid()}", Path(base) / "home"
+        Path(base).chmod(0o755)
+        run("useradd", "--create-home", "--home-dir", home, "--shell", "/bin/bash", name)
+        made = pwd.getpwnam(name)
+        try:
+            yield Account(name, home, (*inside, *as_user(made.pw_uid, made.pw_gid)))
+        finally:
+            run("userdel", "--force", "--remove", name)
 
 
 def site_options(sandbox: SandboxProcess, api: str = "v2") -> tuple[str, ...]:

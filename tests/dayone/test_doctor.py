@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pwd
 import shlex
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 
 from f7tfs.sandbox.process import SandboxProcess
-from tests.dayone.conftest import PATIENCE, User, alone, log_in
+from tests.dayone.conftest import PATIENCE, User, log_in
 from tests.dayone.terminal import converse
+from tests.namespaces import FUSE_FOR_ALL, alone, as_user
 
 ALL_CHECKS = {
     *("fuse", "fusermount3", "disk", "name", "connection", "token", "clock", "site", "service", "user", "root"),
@@ -141,6 +143,7 @@ FAULTS: list[tuple[str, Fault, str, str]] = [
     ("no FirecREST there", rule("/status/systems", status=404), "site", "check the URL"),
     ("an unknown system", without(FIRECREST_SYSTEM="nosuch"), "system", "it has: cluster"),
     ("a sick service", unhealthy, "service", "ask the site"),
+    ("a directory that may not be read", rule("/ops/ls", status=403, body=DENIED), "root", "that you may read"),
     ("no right to write", rule("POST .*/mkdir", status=403, body=DENIED), "rights", "-o ro"),
     ("a full quota", faults(quota=0), "direct", "quota"),
     ("a full file system", faults(quota=0, quota_error="ENOSPC"), "direct", "full"),
@@ -176,7 +179,7 @@ def test_a_site_whose_transfers_need_an_account(user: User, start_sandbox: Calla
 @pytest.mark.parametrize(
     ("break_it", "check", "cure"),
     [
-        ("mount -t tmpfs none /dev && mknod /dev/null c 1 3", "fuse", "modprobe fuse"),
+        ("mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3", "fuse", "modprobe fuse"),
         (
             "mkdir -p state && mount -t tmpfs -o size=64k none state && head -c 62K /dev/zero > state/full",
             "disk",
@@ -189,10 +192,17 @@ def test_a_site_whose_transfers_need_an_account(user: User, start_sandbox: Calla
 def test_a_fault_of_this_machine_is_found(
     user: User, sandbox: SandboxProcess, break_it: str, check: str, cure: str
 ) -> None:
-    """In a mount namespace of its own."""
-    doctor = f"exec {shlex.quote(sys.executable)} -m f7tfs doctor --quick --json"
+    found = examine_alone(user, sandbox, break_it)
+    assert (found[check]["state"], cure in found[check]["cure"]) == ("failed", True), found
+
+
+def examine_alone(
+    user: User, sandbox: SandboxProcess, first: str, *arguments: str, prefix: tuple[str, ...] = ()
+) -> dict[str, dict[str, Any]]:
+    """What the doctor finds in a mount namespace of its own, by check, once a script has run there."""
+    doctor = shlex.join([*prefix, sys.executable, "-m", "f7tfs", "doctor", "--quick", "--json", *arguments])
     done = subprocess.run(
-        alone(f"{break_it} && {doctor}"),
+        alone(f"set -e\nmkdir -p state\n{first}\nexec {doctor}"),
         env={**user.env(), **variables(sandbox), "XDG_STATE_HOME": str(user.home / "state")},
         cwd=user.home,
         capture_output=True,
@@ -200,7 +210,41 @@ def test_a_fault_of_this_machine_is_found(
         timeout=PATIENCE,
         check=False,
     )
-    assert done.returncode == 1, done.stderr
-    found = {finding["check"]: finding for finding in json.loads(done.stdout)}
-    assert found[check]["state"] == "failed"
-    assert cure in found[check]["cure"]
+    found = {finding["check"]: finding for finding in json.loads(done.stdout or "[]")}
+    assert done.returncode == any(finding["state"] == "failed" for finding in found.values()), done.stderr
+    return found
+
+
+FUSE_CONF = "touch /etc/fuse.conf; echo '{}' > fuse.conf; mount --bind fuse.conf /etc/fuse.conf"
+
+
+@pytest.mark.parametrize(
+    ("first", "arguments", "state", "cure"),
+    [
+        (FUSE_FOR_ALL, (), "ok", ""),
+        (
+            "mount -t tmpfs none /mnt; mknod -m 600 /mnt/fuse c 10 229; mount --bind /mnt/fuse /dev/fuse",
+            (),
+            "failed",
+            "chmod 666 /dev/fuse",
+        ),
+        (f'{FUSE_FOR_ALL} mount --bind /dev/null "$(command -v fusermount3)"', (), "failed", "apt-get install fuse3"),
+        (
+            FUSE_FOR_ALL + FUSE_CONF.format("mount_max = 1000"),
+            ("-o", "allow_other"),
+            "failed",
+            "echo user_allow_other >> /etc/fuse.conf",
+        ),
+        (FUSE_FOR_ALL + FUSE_CONF.format("user_allow_other"), ("-o", "allow_other"), "ok", ""),
+    ],
+    ids=["all is there", "a device of root's", "no fusermount3", "others are not allowed", "others are allowed"],
+)
+def test_a_fault_that_only_ordinary_users_meet_is_found(
+    user: User, sandbox: SandboxProcess, first: str, arguments: tuple[str, ...], state: str, cure: str
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    first += "\nmount -t tmpfs -o mode=777 none state"
+    found = examine_alone(user, sandbox, first, *arguments, prefix=as_user(nobody.pw_uid, nobody.pw_gid))
+    assert (found["fuse"]["state"], cure in found["fuse"]["cure"]) == (state, True), found
+    # One finding tells of one fault.
+    assert {check for check, finding in found.items() if finding["state"] == "failed"} <= {"fuse"}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +16,7 @@ import typer.main
 
 from f7tfs.cli.app import app
 from f7tfs.sandbox.process import SandboxProcess
-from tests.dayone.conftest import User, log_in, site_options
+from tests.dayone.conftest import PATIENCE, User, log_in, site_options
 from tests.dayone.terminal import converse
 
 FORMS = ("pipe", "terminal", "json")
@@ -70,11 +73,10 @@ CASES = (
     Case("journal retry", "--of {place}"),
     Case("journal drop", "{id} --of {place}"),
     Case("sync", "{place}"),
+    Case("trace", "--of {place} -- ls {place}/d{n}", True, True),
 )
-ELSEWHERE = {
-    "sandbox": "it runs until Ctrl-C: the tutorial does that",
-    "trace": "it runs a command, and its own options come first",
-}
+ELSEWHERE = {"sandbox"}
+"""It runs until Ctrl-C, in every form; see below."""
 
 
 def commands(group: Any, *path: str) -> Iterator[tuple[str, Any]]:
@@ -90,9 +92,9 @@ ALL = dict(commands(typer.main.get_command(app)))
 
 
 def test_no_command_is_left_out_and_each_that_prints_a_value_has_json() -> None:
-    assert {case.command for case in CASES} | set(ELSEWHERE) == set(ALL)
+    assert {case.command for case in CASES} | ELSEWHERE == set(ALL)
     have = {name for name, command in ALL.items() if any("--json" in each.opts for each in command.params)}
-    assert have - set(ELSEWHERE) == {case.command for case in CASES if case.json}
+    assert have == {case.command for case in CASES if case.json}
     # These are no values: a log, a job's output, a unit file, and what is looked at live (`status --json` tells it).
     streams = {"log", "jobs logs", "service install", "top"}
     assert {case.command for case in CASES if case.prints and not case.json} == streams
@@ -138,14 +140,15 @@ def test_every_command_speaks_to_people_pipes_and_programs(
             ids = [str(each["id"]) for each in user.json("journal", "list", "--of", filled["place"])]
         for number, form in enumerate(FORMS):
             values = {**filled, "n": str(number), "id": ids[number] if ids else ""}
-            words = [*case.command.split(), *case.arguments.format(**values).split()]
-            check(user, case, form, words, tuple(text.format(**values) for text in case.typed))
+            arguments = case.arguments.format(**values).split()
+            check(user, case, form, arguments, tuple(text.format(**values) for text in case.typed))
             if case.command == "journal drop" and form == "json":
                 # It was called wrongly, so that it is still there.
-                user.done(*words)
+                user.done(*case.command.split(), *arguments)
 
 
-def check(user: User, case: Case, form: str, words: list[str], typed: tuple[str, ...]) -> None:
+def check(user: User, case: Case, form: str, arguments: list[str], typed: tuple[str, ...]) -> None:
+    words = [*case.command.split(), *(["--json"] if form == "json" else []), *arguments]
     question, answer = typed
     if form == "terminal":
         code, shown = converse(words, user.env(), user.home, [(question, answer)] if question else ())
@@ -154,9 +157,9 @@ def check(user: User, case: Case, form: str, words: list[str], typed: tuple[str,
         assert bool(shown) or not case.prints, words
         return
     if form == "json" and not case.json:
-        assert "No such option: --json" in user.refused(*words, "--json", code=2)[0]
+        assert "No such option: --json" in user.refused(*words, code=2)[0]
         return
-    done = user(*words, *(["--json"] if form == "json" else []), typed="" if "\x03" in answer else answer)
+    done = user(*words, typed="" if "\x03" in answer else answer)
     assert done.returncode == 0, (words, done.stdout, done.stderr)
     assert "\x1b" not in done.stdout + done.stderr
     if form == "json":
@@ -165,3 +168,29 @@ def check(user: User, case: Case, form: str, words: list[str], typed: tuple[str,
         assert bool(done.stdout) == (case.prints and not case.empty), (words, done.stdout)
         # What turns or grows while somebody waits is for terminals only.
         assert not any(0x2800 <= ord(letter) < 0x2900 or letter == "━" for letter in done.stderr)
+
+
+def test_the_sandbox_tells_people_and_pipes_how_to_use_it(user: User) -> None:
+    code, shown = converse(["sandbox"], user.env(), user.home, [("Ctrl-C ends it", "\x03")])
+    assert (code, "the sandbox has ended" in shown) == (0, True), shown
+    with subprocess.Popen(
+        [sys.executable, "-m", "f7tfs", "sandbox"], env=user.env(), cwd=user.home, stdout=subprocess.PIPE, text=True
+    ) as piped:
+        assert piped.stdout is not None
+        lines = [piped.stdout.readline()]
+        while not lines[-1].startswith("# faults"):
+            lines.append(piped.stdout.readline())
+            assert lines[-1], lines
+        piped.send_signal(signal.SIGINT)
+    assert [line.partition("=")[0] for line in lines[1:4]] == [
+        "export FIRECREST_URL",
+        "export AUTH_TOKEN_URL",
+        "export FIRECREST_CLIENT_ID",
+    ]
+    assert piped.returncode == 0
+    assert "No such option: --json" in user.refused("sandbox", "--json", code=2)[0]
+    closed = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m f7tfs sandbox | true; exit ${{PIPESTATUS[0]}}"],
+        env=user.env(), cwd=user.home, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert (closed.returncode, closed.stderr) == (1, "")

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import shlex
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from f7tfs.cli.mount_helper import arguments, parse
 from f7tfs.mount.mountpoint import is_stale
 from f7tfs.sandbox.process import SandboxProcess
-from tests.dayone.conftest import PATIENCE, User, alone, log_in
+from tests.dayone.conftest import PATIENCE, User, log_in, wait_until
+from tests.namespaces import alone
 
 HELPER = Path(sys.executable).parent / "mount.f7tfs"
-
-
-def wait_until(condition: object, what: str) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.05)
 
 
 def test_mounts_are_listed_and_ended_together_the_stale_ones_too(user: User, sandbox: SandboxProcess) -> None:
@@ -176,85 +163,6 @@ def test_mount_and_fstab_know_the_type_f7tfs(user: User, sandbox: SandboxProcess
     assert "refused with 32" in done.stdout
     assert "no profile 'none'" in done.stderr
     wait_until((sandbox.home / "from-fstab").exists, "what was written before umount(8) is on the cluster")
-
-
-class ServiceManager:
-    """What systemd is to a service of Type=notify: it hears datagrams, and ends the service by SIGTERM."""
-
-    def __init__(self, user: User, unit: str) -> None:
-        parsed = configparser.ConfigParser(interpolation=None, strict=False)
-        parsed.optionxform = str  # type: ignore[assignment,method-assign]
-        parsed.read_string(unit)
-        self.service = parsed["Service"]
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        address = tempfile.mkdtemp(dir=user.home) + "/notify"
-        self._socket.bind(address)
-        self._socket.settimeout(PATIENCE)
-        words = shlex.split(self.service["ExecStart"].replace("%%", "%"))
-        self.process = subprocess.Popen(
-            words, env={**user.env(), "NOTIFY_SOCKET": address}, stderr=subprocess.DEVNULL
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._socket.close()
-        self.process.kill()
-        self.process.wait()
-
-    def hears(self) -> str:
-        return self._socket.recv(4096).decode()
-
-    def ends(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        assert self.hears() == "STOPPING=1"
-        return self.process.wait(PATIENCE)
-
-
-def test_a_service_is_written_verified_started_and_stopped(user: User, sandbox: SandboxProcess) -> None:
-    log_in(user, sandbox)
-    place = user.home / "a place"
-    installed = user("service", "install", "here", str(place), "-o", "attribute_timeout=2")
-    assert installed.returncode == 0, installed.stderr
-    file = user.home / ".config" / "systemd" / "user" / "f7tfs-here.service"
-    unit = file.read_text()
-    assert user.done("service", "install", "here", str(place), "-o", "attribute_timeout=2", "--print") == unit
-    if shutil.which("systemd-analyze"):
-        verified = subprocess.run(
-            ["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True, check=False
-        )
-        assert "f7tfs-here" not in verified.stderr, verified.stderr
-
-    with ServiceManager(user, unit) as manager:
-        assert manager.service["Type"] == "notify"
-        assert manager.hears() == "READY=1\nSTATUS=cluster:/home/user is mounted"
-        (place / "by-the-service").write_text("x")
-        assert manager.ends() == 0
-    assert (sandbox.home / "by-the-service").read_text() == "x"
-    assert not os.path.ismount(place)
-    user.done("service", "remove", "here")
-    assert not file.exists()
-    assert "no profile 'none'" in user.refused("service", "install", "none", str(place))[0]
-    assert "there is no" in user.refused("service", "remove", "here")[0]
-
-
-def test_a_service_that_ends_with_something_left_says_so_and_sends_it_at_its_next_start(
-    user: User, sandbox: SandboxProcess
-) -> None:
-    log_in(user, sandbox)
-    place = user.directory("mnt")
-    unit = user.done("service", "install", "here", str(place), "-o", "drain_timeout=1,write_mode=async", "--print")
-    with ServiceManager(user, unit) as manager:
-        assert manager.hears().startswith("READY=1")
-        sandbox.faults({"match": "/(upload|ops)", "status": 503, "count": None})
-        (place / "later").write_text("kept")
-        assert manager.ends() == int(manager.service["SuccessExitStatus"])
-    sandbox.clear_faults()
-    with ServiceManager(user, unit) as again:
-        assert again.hears().startswith("READY=1")
-        wait_until((sandbox.home / "later").exists, "what was left is sent")
-        assert again.ends() == 0
 
 
 def test_a_mount_goes_on_when_the_network_comes_back(user: User, sandbox: SandboxProcess) -> None:

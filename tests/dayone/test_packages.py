@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import os
-import pwd
-import subprocess
+import re
 import sys
 import sysconfig
 import tarfile
-import tempfile
 import time
 import venv
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from f7tfs.sandbox.process import SandboxProcess
-from tests.dayone.conftest import PATIENCE
+from tests.dayone.conftest import Account, run
 
 TOP = Path(__file__).parents[2]
-
-
-def run(*command: str | Path, **options: object) -> str:
-    done = subprocess.run(  # type: ignore[call-overload]
-        command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    return str(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -85,50 +74,36 @@ def test_the_documentation_is_built_and_its_links_lead_somewhere(tmp_path: Path)
     assert "f7tfs mount SYSTEM:/PATH MOUNTPOINT" in commands
 
 
-@pytest.fixture
-def account() -> Iterator[pwd.struct_passwd]:
-    """A fresh account with a home of its own."""
-    name = f"f7tfs-{os.getpid()}"
-    base = Path(tempfile.mkdtemp(prefix="f7tfs-home-"))
-    base.chmod(0o755)
-    run("useradd", "--create-home", "--home-dir", base / name, "--shell", "/bin/bash", name)
-    device = Path("/dev/fuse")
-    mode = device.stat().st_mode & 0o777
-    device.chmod(0o666)
-    yield pwd.getpwnam(name)
-    device.chmod(mode)
-    run("userdel", "--remove", name)
-    base.rmdir()
-
-
-@pytest.mark.long
 def test_from_install_to_the_first_ls_as_an_ordinary_user(
-    packages: Path, account: pwd.struct_passwd, sandbox: SandboxProcess
+    packages: Path, account: Account, sandbox: SandboxProcess
 ) -> None:
-    """As root alone: it makes an account. What it takes is told, and is no promise."""
+    """What each step takes is told (`pytest -rA`), and is no promise."""
     info = sandbox.info
     (sandbox.home / "welcome").write_text("x")
-    home = Path(account.pw_dir)
-    began = time.monotonic()
-    programs = install(packages, home / "venv")
-    run("chown", "-R", account.pw_name, home)
-    # It may read this interpreter and these libraries, which may lie in root's home.
-    prefix = [
-        *("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"),
-        *("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"),
-    ]
+    began = time.time()
+    programs = install(packages, account.home / "venv")
+    account.owns(account.home / "venv")
     script = f"""
     set -e
+    done_at() {{ echo "@@@ $1 $EPOCHREALTIME"; }}
+    cd
+    done_at install
     f7tfs login --site {info.url_v2} --token-url {info.token_url} --client-id {info.client_id} --no-keyring
+    done_at login
     f7tfs doctor cluster --quick > /dev/null
+    done_at doctor
     mkdir cluster
     f7tfs mount cluster cluster
+    done_at mount
     ls cluster
+    done_at "first ls"
     echo mine > cluster/mine
     f7tfs umount --all
+    done_at umount
     """
-    environment = {"HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
-    printed = run(*prefix, "bash", "-c", script, env=environment, cwd=home, input=f"{info.client_secret}\n")
-    print(f"from install to umount: {time.monotonic() - began:.1f} s")  # noqa: T201 - the figure of this test
+    environment = {"HOME": str(account.home), "PATH": f"{programs}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+    printed = run(*account.prefix, "bash", "-c", script, env=environment, input=f"{info.client_secret}\n")
+    for step, ended in re.findall(r"^@@@ (.*) ([\d.]+)$", printed, re.MULTILINE):
+        print(f"{float(ended) - began:6.1f} s  {step}")  # noqa: T201 - the figures of this test
     assert "welcome" in printed.split()
     assert (sandbox.home / "mine").read_text() == "mine\n"

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.dayone.conftest import PATIENCE, User, alone
+from tests.dayone.conftest import PATIENCE, User
+from tests.namespaces import alone
 
 PROGRAM = Path(__file__).parent / "wrong_calls.py"
 SEED = 20

@@ -14,34 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.mounted.conftest import APIS, Mount
+from tests.namespaces import as_user, with_fuse_for_all
 
 # fusermount3 wants a user with a name.
 NOBODY = pwd.getpwnam("nobody")
 UID, GID = NOBODY.pw_uid, NOBODY.pw_gid
-
-
-def as_ordinary_user() -> tuple[str, ...]:
-    """A prefix that runs a program as somebody who is not root; nothing where we are not root ourselves.
-
-    The one capability it keeps lets it reach an interpreter or a checkout below root's own home; mounting is not
-    among what that permits.
-    """
-    if os.getuid() != 0:
-        return ()
-    kept = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
-    return ("setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups", *kept)
-
-
-@pytest.fixture
-def fuse_for_all() -> Iterator[None]:
-    """/dev/fuse as the udev rule of Debian's fuse3 makes it; machines without udev have it for root alone."""
-    device = Path("/dev/fuse")
-    mode = device.stat().st_mode
-    if os.getuid() == 0:
-        device.chmod(0o666)
-    yield
-    if os.getuid() == 0:
-        device.chmod(mode & 0o777)
 
 
 @pytest.fixture
@@ -51,13 +28,19 @@ def reachable_base() -> Iterator[Path]:
         yield Path(base)
 
 
-@pytest.mark.usefixtures("fuse_for_all")
+@pytest.fixture
+def ordinary_user() -> Iterator[tuple[str, ...]]:
+    """The prefix that runs a program as one, where one may use FUSE."""
+    with with_fuse_for_all() as inside:
+        yield (*inside, *as_user(UID, GID))
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_an_ordinary_user_mounts_works_and_unmounts(
-    reachable_base: Path, new_mount: Callable[..., Mount], api: str
+    reachable_base: Path, new_mount: Callable[..., Mount], ordinary_user: tuple[str, ...], api: str
 ) -> None:
     assert shutil.which("fusermount3"), "fusermount3 is not installed"
-    mount = new_mount(api, prefix=as_ordinary_user(), base=reachable_base)
+    mount = new_mount(api, prefix=ordinary_user, base=reachable_base)
     (mount.state / "run").mkdir(mode=0o700)
     for directory in (mount.state, mount.path, mount.state / "run"):
         if os.getuid() == 0:
@@ -72,5 +55,5 @@ def test_an_ordinary_user_mounts_works_and_unmounts(
     mount.run("cp", sys.executable, "interpreter", timeout=120)
     done = mount.umount()
     assert done.returncode == 0, done.stderr
-    mounts = subprocess.run(["findmnt", str(mount.path)], check=False, capture_output=True)
+    mounts = subprocess.run([*ordinary_user, "findmnt", str(mount.path)], check=False, capture_output=True)
     assert mounts.returncode != 0, "it is still mounted"
