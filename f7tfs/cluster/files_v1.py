@@ -15,6 +15,7 @@ from f7tfs.cluster.names import check_v1
 from f7tfs.cluster.site_v1 import SiteV1
 from f7tfs.cluster.translate import translated
 from f7tfs.firecrest.client_v1 import FirecrestV1
+from f7tfs.firecrest.multipart import Slice
 
 
 class FilesV1(Files[FirecrestV1, SiteV1]):
@@ -52,7 +53,7 @@ class FilesV1(Files[FirecrestV1, SiteV1]):
         with self._errors():
             return await self._client.simple_download(self.system, self._sent(path))
 
-    async def write_direct(self, path: str, content: bytes) -> None:
+    async def write_direct(self, path: str, content: bytes | Slice) -> None:
         """One call."""
         self._check_size(path, content)
         directory, name = posixpath.split(self._sent(path))

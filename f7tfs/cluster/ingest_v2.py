@@ -17,12 +17,13 @@ from typing import Any, Protocol
 import trio
 
 from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, Unsupported
+from f7tfs.cluster.following import TransferJob
 from f7tfs.cluster.model import Stat
 from f7tfs.cluster.names import check_v2_job
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.storage import EARLY, Meter, check_content, check_target, translated_storage
-from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
+from f7tfs.cluster.transfer_v2 import TransferJobs
 from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage, plan_parts
@@ -183,4 +184,4 @@ class IngestV2:
 
 def _job(state: Mapping[str, Any]) -> TransferJob:
     logs = tuple(str(log) for log in state["logs"])
-    return TransferJob(str(state["job"]), logs, str(state["error_log"]), dict(state["directives"]))
+    return TransferJob(str(state["job"]), str(state["error_log"]), logs, dict(state["directives"]))

@@ -120,6 +120,22 @@ class Cluster(Protocol):
     ) -> None:
         """The same by direct uploads of pieces and one job that joins them: only where `features.pieces`."""
 
+    async def append(
+        self,
+        path: str,
+        source: Path,
+        start: int,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+    ) -> None:
+        """The same where `path` has the first `start` bytes of `source`: only the others are sent, and a job adds
+        them.
+
+        The checksum of the whole is compared before it takes its place. Raises Unavailable, and changes nothing,
+        where `path` has not those bytes, or is changed meanwhile; SchedulerRefused or Unsupported where there is no
+        such job.
+        """
+
     async def forget_upload(self, record: UploadRecord) -> None:
         """Leave nothing on the cluster of an upload that will not be gone on with, and clear its record.
 

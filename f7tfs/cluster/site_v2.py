@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from f7tfs.cluster.errors import NoSuchSystem
+from f7tfs.cluster.errors import AccountRequired, NoSuchSystem
 from f7tfs.cluster.model import FileSystem, Limits
 from f7tfs.cluster.parsing import direct_read_of, file_systems_of_v2
 
@@ -28,6 +28,14 @@ class SiteV2:
     """Whether transfer jobs need an account."""
     directives: tuple[str, ...] = ()
     """What the site puts at the head of its transfer jobs; `{account}` stands for the account."""
+
+    def directives_for(self, account: str | None) -> list[str]:
+        """The same for an account. Raises AccountRequired where one is needed and there is none."""
+        if self.needs_account and not account:
+            raise AccountRequired(
+                "this site's transfer jobs need an account: give --account or set FIRECREST_ACCOUNT"
+            )
+        return [line.replace("{account}", account or "") for line in self.directives]
 
 
 def site_of(item: Mapping[str, Any]) -> SiteV2:

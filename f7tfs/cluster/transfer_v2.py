@@ -1,8 +1,4 @@
-"""v2's transfer jobs: starting one, following it, and cleaning up after it.
-
-A job that failed ends COMPLETED, so its end proves nothing: what it was to do is looked at. The end of a job only
-tells that there is no use in waiting any longer; then its error log tells why.
-"""
+"""v2's transfer jobs: starting one, following it, and cleaning up after it."""
 
 from __future__ import annotations
 
@@ -10,14 +6,14 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import trio
 
 from f7tfs.cluster import translate
-from f7tfs.cluster.errand import Errand, failure, submitting
-from f7tfs.cluster.errors import AccountRequired, ClusterError, NotFound, TimedOut, Unavailable
+from f7tfs.cluster.errand import Errand, submitting
+from f7tfs.cluster.errors import ClusterError, NotFound, Unavailable
+from f7tfs.cluster.following import MISSING, JobFollower, TransferJob
 from f7tfs.cluster.jobs import state_of
 from f7tfs.cluster.model import JobState
 from f7tfs.cluster.patience import Patience, Poll
@@ -28,48 +24,28 @@ from f7tfs.firecrest.client_v2 import FirecrestV2
 
 logger = logging.getLogger(__name__)
 
-_ASK_SCHEDULER = 3
-"""Every so many looks at the file, one at the job: that costs the server five times as much."""
-_LAST_LOOKS = 3
-"""So often the file is looked at after the job's end: what it did may be seen late."""
 _SETTLE = 1.0
 """Seconds after which a job whose work was seen has ended."""
-_MISSING = 3
-"""A new job may be unknown for a moment: only so many denials in a row are believed."""
-
-Look = Callable[[], Awaitable[bool]]
 Starter = Callable[..., Awaitable[dict[str, Any]]]
 
 
-@dataclass(frozen=True, slots=True)
-class TransferJob:
-    """A job that was started, its two log files, and what else the server answered."""
-
-    job_id: str
-    logs: tuple[str, ...]
-    error_log: str
-    directives: Mapping[str, Any]
-
-
-class TransferJobs:
+class TransferJobs(JobFollower):
     """Starts and follows the transfer jobs of one user on one system."""
 
     def __init__(self, client: FirecrestV2, site: SiteV2, account: str | None, patience: Patience) -> None:
+        super().__init__(patience)
         self._client = client
         self._site = site
         self._account = account
-        self.patience = patience
         self._litter: deque[tuple[float, TransferJob]] = deque()
-        self.ids: set[str] = set()
-        """The jobs that were started here, which are nobody's business."""
 
     async def start(self, method: Starter, *arguments: Any) -> TransferJob:
-        """Call `method` of the client, which submits a job. Raises Uncertain when the answer is lost."""
+        """Call `method` of the client, which submits a job.
+
+        Raises AccountRequired before it, and Uncertain when the answer is lost.
+        """
         await self.sweep()
-        if self._site.needs_account and not self._account:
-            raise AccountRequired(
-                "this site's transfer jobs need an account: give --account or set FIRECREST_ACCOUNT"
-            )
+        self._site.directives_for(self._account)
         with translated(translate.v2):
             answer = await method(self._site.name, *arguments, self._account)
             job = _job_of(answer)
@@ -95,30 +71,6 @@ class TransferJobs:
         """Its logs are removed some time after its end."""
         self._litter.append((trio.current_time(), job))
 
-    async def follow(self, job: TransferJob, look: Look, bound: float, what: str) -> None:
-        """Wait until `look` says that the job has done its work.
-
-        Raises what the job's error log tells when it has ended without, and TimedOut, having cancelled it.
-        """
-        poll = Poll(self.patience, bound, what)
-        missing = last_looks = 0
-        while not await look():
-            if last_looks:
-                last_looks += 1
-                if last_looks > _LAST_LOOKS:
-                    raise await self.failure(job, what)
-            elif poll.looks % _ASK_SCHEDULER == _ASK_SCHEDULER - 1:
-                state = await self.has_ended(job.job_id)
-                missing = missing + 1 if state is None else 0
-                last_looks = 1 if state or missing >= _MISSING else 0
-            try:
-                await poll.wait()
-            except TimedOut:
-                await self.cancel(job)
-                if await look():
-                    return
-                raise
-
     async def run(self, errand: Errand, what: str, method: Starter, *arguments: Any) -> str | None:
         """Start a job for an errand, and wait for its end, however long that takes, and though the site goes away.
 
@@ -130,7 +82,7 @@ class TransferJobs:
         async with self.given_up(job, errand):
             poll = Poll(self.patience, self.patience.errand, what, self.patience.rarest)
             missing, state = 0, None
-            while missing < _MISSING and not (state is not None and state.ended):
+            while missing < MISSING and not (state is not None and state.ended):
                 await poll.wait()
                 try:
                     state = await self._state(job.job_id)
@@ -138,7 +90,7 @@ class TransferJobs:
                     logger.info("job %s cannot be looked at now: %s", job.job_id, error)
                     continue
                 missing = missing + 1 if state is None else 0
-            told = await self._told(job)
+            told = await self.told(job)
         return told if told or state is JobState.COMPLETED else None
 
     async def has_ended(self, job_id: str) -> bool | None:
@@ -154,11 +106,7 @@ class TransferJobs:
         except NotFound:
             return None
 
-    async def failure(self, job: TransferJob, what: str) -> ClusterError:
-        """The error that a job's error log tells of."""
-        return failure(what, await self._told(job) or f"transfer job {job.job_id} ended without doing its work")
-
-    async def _told(self, job: TransferJob) -> str | None:
+    async def told(self, job: TransferJob) -> str | None:
         """What is in a job's error log; None where it cannot be read."""
         try:
             with translated(translate.v2):
@@ -198,5 +146,5 @@ def _job_of(answer: Mapping[str, Any]) -> TransferJob:
     logs = job.get("logs") or {}
     paths = tuple(str(logs[key]) for key in ("outputLog", "errorLog") if logs.get(key))
     return TransferJob(
-        str(job["jobId"]), paths, str(logs.get("errorLog", "")), dict(answer.get("transferDirectives") or {})
+        str(job["jobId"]), str(logs.get("errorLog", "")), paths, dict(answer.get("transferDirectives") or {})
     )

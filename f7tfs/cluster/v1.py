@@ -12,9 +12,11 @@ from f7tfs.cluster.errands_v1 import ErrandsV1
 from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.files_v1 import FilesV1
 from f7tfs.cluster.jobs_v1 import JobsV1
+from f7tfs.cluster.join_jobs_v1 import JoinJobsV1
 from f7tfs.cluster.model import Job, JobFiles, JobRequest, StagedObject
 from f7tfs.cluster.names import check_v1
 from f7tfs.cluster.patience import Patience
+from f7tfs.cluster.pieces import ROUTES, Pieces
 from f7tfs.cluster.port import Progress, Sink
 from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.site_v1 import SiteV1
@@ -48,6 +50,9 @@ class ClusterV1(FilesV1):
         self._jobs = JobsV1(self, client, tasks, account)
         self._staging = StagingV1(
             self, client, tasks, self._scratch, object_storage, url_seconds=site.url_seconds, verify=verify
+        )
+        self._pieces = Pieces(
+            self, self._jobs.submit, JoinJobsV1(self, self._jobs, tasks.patience), self._scratch, list
         )
         self._errands = ErrandsV1(self, client, tasks, self._jobs, self._scratch, account)
 
@@ -83,7 +88,10 @@ class ClusterV1(FilesV1):
         self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
     ) -> None:
         """Five calls and the looks at the task."""
-        await self._staging.stage_in(path, source, progress or storage.no_progress, record or NoRecord())
+        record = record or NoRecord()
+        if record.load().get("route") in ROUTES:
+            await self.forget_upload(record)
+        await self._staging.stage_in(path, source, progress or storage.no_progress, record)
 
     async def send_pieces(
         self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
@@ -92,11 +100,24 @@ class ClusterV1(FilesV1):
         del source, progress, record
         raise Unsupported(f"{path}: FirecREST v1 joins no pieces")
 
+    async def append(
+        self,
+        path: str,
+        source: Path,
+        start: int,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+    ) -> None:
+        """One call for each piece, a job of the user's own, and the looks at its tasks."""
+        await self._pieces.send(path, source, progress or storage.no_progress, record or NoRecord(), start)
+
     async def forget_upload(self, record: UploadRecord) -> None:
         """Two calls."""
         state = record.load()
         if state.get("route") == "form":
             await self._staging.give_up(state)
+        elif state.get("route") in ROUTES:
+            await self._pieces.give_up(state)
         await record.clear()
 
     # -- errands ---------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from f7tfs.cluster.job_marks import has_mark, is_newer, marked, may_be_of
 from f7tfs.cluster.jobs import base_id, files_of_v2, is_transfer_name, job_of_v2, settle_cancel
 from f7tfs.cluster.model import Job, JobFiles, JobRequest, StagedObject
 from f7tfs.cluster.patience import Patience
-from f7tfs.cluster.pieces_v2 import PiecesV2
+from f7tfs.cluster.pieces import ROUTES, Pieces
 from f7tfs.cluster.port import Progress, Sink
 from f7tfs.cluster.rename_v2 import RenameV2
 from f7tfs.cluster.scratch import Scratch
@@ -74,7 +74,9 @@ class ClusterV2(FilesV2):
             url_seconds=site.url_seconds,
             verify=verify,
         )
-        self._pieces = PiecesV2(self, self.submit, self._jobs, self._scratch, site, account, verify=verify)
+        self._pieces = Pieces(
+            self, self.submit, self._jobs, self._scratch, lambda: site.directives_for(account), verify=verify
+        )
 
     async def aclose(self) -> None:
         """Clean up after the last job. At most two calls."""
@@ -113,7 +115,7 @@ class ClusterV2(FilesV2):
     ) -> None:
         """Two jobs: one takes the content, one moves it to its name."""
         record = record or NoRecord()
-        if record.load().get("route") == "pieces":
+        if record.load().get("route") in ROUTES:
             await self.forget_upload(record)
         await self._ingest.send(path, source, progress or storage.no_progress, record)
 
@@ -128,12 +130,23 @@ class ClusterV2(FilesV2):
         else:
             await self._pieces.send(path, source, progress or storage.no_progress, record)
 
+    async def append(
+        self,
+        path: str,
+        source: Path,
+        start: int,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+    ) -> None:
+        """One call for each piece, one job, and a few looks."""
+        await self._pieces.send(path, source, progress or storage.no_progress, record or NoRecord(), start)
+
     async def forget_upload(self, record: UploadRecord) -> None:
         """Two calls."""
         state = record.load()
         if state.get("route") == "staged":
             await self._ingest.give_up(state)
-        elif state.get("route") == "pieces":
+        elif state.get("route") in ROUTES:
             await self._pieces.give_up(state)
         await record.clear()
 

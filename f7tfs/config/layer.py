@@ -41,6 +41,7 @@ class Settings:
     noburst: bool | None = None
     gather: float | None = None
     nowindows: bool | None = None
+    append: bool | None = None
     verify: bool | None = None
     streams: int | None = None
     staging_deadline: float | None = None

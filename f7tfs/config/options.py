@@ -119,6 +119,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "noburst": ("noburst", _flag),
     "gather": ("gather", _seconds),
     "nowindows": ("nowindows", _flag),
+    "append": ("append", _flag),
     "verify": ("verify", _flag),
     "streams": ("streams", _count),
     "staging_deadline": ("staging_deadline", _seconds),

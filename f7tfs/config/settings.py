@@ -43,6 +43,8 @@ class MountOptions:
     """How long a removal waits for the next one, to be made together; 0: it does not."""
     nowindows: bool = False
     """Stage large text files too."""
+    append: bool = False
+    """Send only what was appended to a large file, and let a job on the cluster add it."""
     verify: bool = False
     """Compare the checksums of large uploads, not only their sizes."""
     streams: int | None = None

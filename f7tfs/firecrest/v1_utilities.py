@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from f7tfs.firecrest.base import Client
-from f7tfs.firecrest.multipart import extended_filename, form
+from f7tfs.firecrest.multipart import Slice, extended_filename, form
 from f7tfs.firecrest.session import field_of
 
 
@@ -59,7 +59,9 @@ class UtilitiesV1(Client):
         response = await self._call("simple_download", {}, params={"sourcePath": path}, headers=machine(system_name))
         return response.content
 
-    async def simple_upload(self, system_name: str, directory: str, filename: str, content: bytes | Path) -> None:
+    async def simple_upload(
+        self, system_name: str, directory: str, filename: str, content: bytes | Path | Slice
+    ) -> None:
         """Create or overwrite a small file, from memory or from a local file. POST upload."""
         body, headers = await form({"targetPath": directory}, extended_filename(filename)).around(content)
         await self._call("simple_upload", {}, content=body, headers={**machine(system_name), **headers})

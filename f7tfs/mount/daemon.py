@@ -162,6 +162,7 @@ def vfs_options(settings: config.MountSettings, state: Path) -> VfsOptions:
         bursts=not (options.noburst or options.nobulk),
         gather_seconds=options.gather,
         windows=not options.nowindows,
+        append=options.append,
         streams=options.streams or STREAMS,
         staging_deadline=options.staging_deadline,
         jobs_name=options.jobs_name,

@@ -34,6 +34,8 @@ class Content:
         self.base = base
         """The version these bytes were read from; None: they do not derive from what is on the cluster."""
         self.present = Extents()
+        self.kept = 0
+        """So many bytes at its beginning are what they were before it became dirty."""
         self.dirty = False
         self.users = 0
         self._fd = -1
@@ -151,12 +153,14 @@ class Content:
             if offset > self.size:
                 self.present.add(self.size, offset)
             self.present.add(offset, offset + len(data))
+            self.kept = min(self.kept, offset)
             self.size = max(self.size, offset + len(data))
 
     def truncate(self, size: int) -> None:
         """Cut, or grow by zeros."""
         with self._lock, self.descriptor() as fd:
             os.ftruncate(fd, size)
+            self.kept = min(self.kept, size)
             if size < self.size:
                 self.present.cut(size)
             else:

@@ -103,7 +103,7 @@ class Filesystem:
         self.transfers = Transfers()
         self._reader = Reader(cluster, self._cache, self.transfers, bundles, nursery, options, self.metadata.counts)
         self.metadata.on_changed = self._reader.changed
-        self._sender = sender = Sender(cluster, options.state_directory, self.transfers)
+        self._sender = sender = Sender(cluster, options.state_directory, self.transfers, append=options.append)
         looks = Looks(cluster, options.attribute_timeout)
         self._rows = journal.load()
         self.paces = paces = Paces(enabled=options.bursts and options.write_mode == "auto")

@@ -26,6 +26,8 @@ class VfsOptions:
     """So many ranges of staged files are fetched at once."""
     windows: bool = True
     """Whether parts of large text files are read without staging them."""
+    append: bool = False
+    """Whether only what was appended to a large file is sent, and a job on the cluster adds it."""
     write_mode: WriteMode = "auto"
     temporary_seconds: float = 2.0
     """How long a closed file with a temporary's name waits for its rename or removal."""

@@ -22,6 +22,7 @@ class WriteRoute(enum.Enum):
     ARCHIVE = "a small archive, extracted there"
     PIECES = "direct uploads of pieces, and one job that joins them"
     STAGED = "a staged upload"
+    APPEND = "direct uploads of what was appended, and one job that adds it"
 
     @property
     def quick(self) -> bool:
@@ -52,12 +53,14 @@ looked; n pieces are n + 8 calls and one job, and nothing that looks again.
 """
 
 
-def plan_write(size: int, limits: Limits, features: Features) -> WriteRoute:
-    """`size`: bytes of the new content."""
+def plan_write(size: int, limits: Limits, features: Features, kept: int = 0) -> WriteRoute:
+    """`size`: bytes of the new content; `kept`: so many at its beginning are what the cluster has there."""
     if size == 0 and not features.empty_write:
         return WriteRoute.ARCHIVE
     if size <= limits.direct_write:
         return WriteRoute.DIRECT
+    if 0 < kept < size <= kept + MOST_PIECES * limits.direct_write:
+        return WriteRoute.APPEND
     if features.pieces and size <= MOST_PIECES * limits.direct_write:
         return WriteRoute.PIECES
     return WriteRoute.STAGED

@@ -36,14 +36,16 @@ MASKED_BITS = 0o022
 class Sender:
     """Knows nothing of names and journals. `directory`: for the archives on their way."""
 
-    def __init__(self, cluster: Cluster, directory: Path, transfers: Transfers) -> None:
+    def __init__(self, cluster: Cluster, directory: Path, transfers: Transfers, *, append: bool = False) -> None:
         self._cluster = cluster
+        self._appends = append
         self._directory = directory
         self._transfers = transfers
         self._records = UploadRecords(directory / "uploads")
 
     def route(self, content: Content) -> WriteRoute:
-        return plan_write(content.size, self._cluster.limits, self._cluster.features)
+        kept = content.kept if self._appends else 0
+        return plan_write(content.size, self._cluster.limits, self._cluster.features, kept)
 
     async def chmod(self, path: str, mode: int) -> None:
         await self._cluster.chmod(path, mode)
@@ -58,8 +60,19 @@ class Sender:
         """
         record = self._records.record(content.path, sent.digest)
         await self._end_others(path, record)
-        route, transfer, mode = self.route(content), Transfer("upload", path, content.size), attributes.mode
-        await self._send(path, content.path, route, record, mode, attributes.mtime_ns, transfer)
+        if (begun := record.load()).get("route") == "append":
+            # By an earlier run, perhaps: then nothing else tells.
+            content.kept = int(begun["start"])
+        if remote_mode is None:
+            # It goes to another place than what it was appended to, or that is gone.
+            content.kept = 0
+        route, mode = self.route(content), attributes.mode
+        if route is WriteRoute.APPEND and not await self._append(path, content, record):
+            content.kept = 0
+            route = self.route(content)
+        if route is not WriteRoute.APPEND:
+            transfer = Transfer("upload", path, content.size)
+            await self._send(path, content.path, route, record, mode, attributes.mtime_ns, transfer)
         if mode_after(route, mode, remote_mode) != mode:
             await self._cluster.chmod(path, mode)
         return mode
@@ -109,6 +122,23 @@ class Sender:
                 except (SchedulerRefused, Unsupported) as error:
                     logger.warning("%s is staged, since pieces cannot be joined: %s", path, error)
             await self._cluster.stage_in(path, source, transfer.progress, record)
+
+    async def _append(self, path: str, content: Content, record: FileRecord) -> bool:
+        """Send only what was appended; an attempt that leaves nothing behind is not made again.
+
+        False where there is no job to add it.
+        """
+        with self._transfers.running(Transfer("upload", path, content.size - content.kept)) as transfer:
+            try:
+                await self._cluster.append(path, content.path, content.kept, transfer.progress, record)
+            except (SchedulerRefused, Unsupported) as error:
+                logger.warning("%s is sent whole, since nothing can be appended: %s", path, error)
+                return False
+            except ClusterError:
+                if not record.load():
+                    content.kept = 0
+                raise
+        return True
 
     async def end_older(self, *paths: str) -> None:
         """Make sure that no interrupted upload arrives at these places any more: a job may still be bringing it.
@@ -167,11 +197,12 @@ def _digest(path: Path) -> str:
 def mode_after(route: WriteRoute, asked: int, remote: int | None) -> int:
     """The mode that a file has on the cluster after its content was sent.
 
-    `remote` is the mode of the file that stood there before, None if there was none. A direct upload keeps that one;
-    a staged upload makes a new file; extraction takes the mode asked for, as far as the umask there lets it.
+    `remote` is the mode of the file that stood there before, None if there was none. A direct upload keeps that one,
+    and so does what is appended; a staged upload makes a new file; extraction takes the mode asked for, as far as the
+    umask there lets it.
     """
     match route:
-        case WriteRoute.DIRECT:
+        case WriteRoute.DIRECT | WriteRoute.APPEND:
             return NEW_FILE_MODE if remote is None else remote
         case WriteRoute.STAGED | WriteRoute.PIECES:
             return NEW_FILE_MODE

@@ -73,7 +73,7 @@ class Uploads:
         if node.change is not None and node.change.content is content:
             await self._reopen(node.change)
             return node.change
-        content.dirty = True
+        content.dirty, content.kept = True, content.size
         standing = self._log.standing_of(node)
         if node.change is None and content.base is not None:
             standing = replace(standing, version=content.base)
@@ -310,6 +310,9 @@ class Uploads:
         mode = remote_mode if sent == there else None
         if mode is None:
             mode = await self._sender.put(path, content, sent, node.attributes, remote_mode)
+        else:
+            # An earlier attempt has brought it, and may have left something.
+            await self._sender.forget(content)
         while mode != node.attributes.mode:
             mode = node.attributes.mode
             await self._sender.chmod(path, mode)

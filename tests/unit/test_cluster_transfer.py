@@ -11,11 +11,12 @@ import trio
 import trio.testing
 
 from f7tfs.cluster import errors
+from f7tfs.cluster.following import TransferJob
 from f7tfs.cluster.model import Limits
 from f7tfs.cluster.patience import Patience, Poll
 from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.tasks_v1 import TasksV1
-from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
+from f7tfs.cluster.transfer_v2 import TransferJobs
 from f7tfs.firecrest.auth import StaticToken
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.client_v2 import FirecrestV2

@@ -30,6 +30,7 @@ def test_a_content_behaves_like_a_file(
 ) -> None:
     content = ContentStore(tmp_path_factory.mktemp("content"), 10**9, 0).create(len(start), None)
     content.fill(0, start)
+    content.kept = len(start)
     model = bytearray(start)
     for what, offset, data in history:
         if what == "write":
@@ -43,6 +44,7 @@ def test_a_content_behaves_like_a_file(
         assert content.complete
     assert content.read(0, 1000) == bytes(model)
     assert content.size == len(model)
+    assert model[: content.kept] == start[: content.kept]
 
 
 def test_what_arrives_late_does_not_undo_what_was_written(tmp_path: Path) -> None:

@@ -39,6 +39,24 @@ def test_a_write_takes_the_cheapest_route_that_carries_it(size: int, features: F
     assert plan_write(size, LIMITS, features) is route
 
 
+@pytest.mark.parametrize("features", [V1, V2])
+@pytest.mark.parametrize(
+    ("size", "kept", "appended"),
+    [
+        (500, 400, False),  # one upload carries all of it
+        (501, 500, True),
+        (10_000 + 32 * 500, 10_000, True),
+        (10_000 + 32 * 500 + 1, 10_000, False),
+        (10_000, 10_000, False),
+        (10_000, 0, False),
+    ],
+)
+def test_what_was_appended_goes_alone_where_that_saves_something(
+    features: Features, size: int, kept: int, appended: bool
+) -> None:
+    assert (plan_write(size, LIMITS, features, kept) is WriteRoute.APPEND) is appended
+
+
 @pytest.mark.parametrize(
     ("kind", "size", "features", "route"),
     [
@@ -64,6 +82,7 @@ def test_a_rename_is_a_job_only_where_nothing_cheaper_will_do(
         (WriteRoute.DIRECT, 0o600, 0o640, 0o640),
         (WriteRoute.STAGED, 0o600, 0o600, NEW_FILE_MODE),
         (WriteRoute.PIECES, 0o600, 0o600, NEW_FILE_MODE),
+        (WriteRoute.APPEND, 0o600, 0o640, 0o640),
         (WriteRoute.ARCHIVE, 0o755, None, 0o755),
         (WriteRoute.ARCHIVE, 0o666, None, 0o644),
     ],

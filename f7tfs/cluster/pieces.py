@@ -1,32 +1,34 @@
-"""Files of a middle size, on v2: sent in pieces by direct uploads, and joined by one job.
+"""Files that are sent in pieces by direct uploads, and joined by one job: of a middle size, or appended to.
 
-A staged upload takes two jobs, and its ingest job looks for the object once at its start and then once a minute; how
-long the bytes are on their way decides whether that minute is waited. Here the job starts when all is there, makes
-the file beside its place, checks its size, and moves it: one job, and nothing that looks again.
+A staged upload of v2 takes two jobs, and its ingest job looks for the object once at its start and then once a
+minute; how long the bytes are on their way decides whether that minute is waited. Here the job starts when all is
+there, makes the file beside its place, checks it, and moves it: one job, and nothing that looks again.
 
-The job is submitted with the site's own directives for transfer jobs: it runs where those run.
+Where something was appended to a file that the cluster has, only that is sent: the job begins with a copy of what is
+there. Its checksum is compared always, since nobody else compares what was there with what is here.
+
+On v2 the job is submitted with the site's own directives for transfer jobs: it runs where those run.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import trio
 
-from f7tfs.cluster.errors import AccountRequired, NotFound, RemoteFailure, Unsupported
-from f7tfs.cluster.model import JobRequest, Limits, Stat
+from f7tfs.cluster.errors import NotADirectory, NotFound, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.following import JobFollower, TransferJob
+from f7tfs.cluster.join_script import Joined, append_script, join_script, known_by
+from f7tfs.cluster.model import JobRequest, Kind, Limits, Stat
 from f7tfs.cluster.names import is_plain
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch, removed
-from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.storage import Meter, check_target, digest_of
-from f7tfs.cluster.transfer_v2 import TransferJob, TransferJobs
 from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.multipart import Slice
 from f7tfs.firecrest.tasks import gather
@@ -36,6 +38,8 @@ logger = logging.getLogger(__name__)
 _PARALLEL = 4
 _NAME = "f7t_join"
 """What the job is called: as FirecREST's own, it is not shown among the user's jobs."""
+ROUTES = frozenset({"pieces", "append"})
+"""What the records of these uploads have in `route`."""
 
 
 class Files(Protocol):
@@ -49,17 +53,16 @@ class Files(Protocol):
     async def remove(self, path: str) -> None: ...
 
 
-class PiecesV2:
-    """Sends one file after the other, for one system."""
+class Pieces:
+    """Sends one file after the other, for one system. `directives`: what is at the head of the jobs."""
 
     def __init__(
         self,
         files: Files,
         submit: Callable[[JobRequest], Awaitable[str]],
-        jobs: TransferJobs,
+        jobs: JobFollower,
         scratch: Scratch,
-        site: SiteV2,
-        account: str | None,
+        directives: Callable[[], Sequence[str]],
         *,
         verify: bool = False,
     ) -> None:
@@ -67,15 +70,16 @@ class PiecesV2:
         self._submit = submit
         self._jobs = jobs
         self._scratch = scratch
-        self._site = site
-        self._account = account
+        self._directives = directives
         self._verify = verify
 
-    async def send(self, path: str, source: Path, progress: Progress, record: UploadRecord) -> None:
-        """Send `source` to `path`, which has it whole when this returns. Goes on from what `record` tells."""
+    async def send(self, path: str, source: Path, progress: Progress, record: UploadRecord, start: int = 0) -> None:
+        """Send `source` to `path`, which has it whole when this returns. Goes on from what `record` tells.
+
+        `start`: so many bytes at its beginning are what `path` has already.
+        """
         size = (await trio.Path(source).stat()).st_size
-        await check_target(self._files.stat, path)
-        state = await self._resumed(path, record, size) or await self._begun(path, size, record)
+        state = await self._resumed(path, record, size, start) or await self._begun(path, size, record, start)
         try:
             await self._carry_on(path, source, size, state, progress, record)
         except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
@@ -85,28 +89,33 @@ class PiecesV2:
         await removed(self._files.remove, str(state["directory"]))
         await record.clear()
 
-    async def _resumed(self, path: str, record: UploadRecord, size: int) -> dict[str, Any] | None:
+    async def _resumed(self, path: str, record: UploadRecord, size: int, start: int) -> dict[str, Any] | None:
         state = record.load()
-        if state.get("route") != "pieces":
+        if state.get("route") not in ROUTES:
             return None
-        if not fits(state, "pieces", path, size, record):
+        if not fits(state, _route(start), path, size, record) or state.get("start", 0) != start:
             await self.give_up(state)
             return None
         try:
             await self._files.stat(str(state["directory"]))
         except NotFound:
             return None
-        return state
+        return {"start": 0, "before": None, **state}
 
-    async def _begun(self, path: str, size: int, record: UploadRecord) -> dict[str, Any]:
+    async def _begun(self, path: str, size: int, record: UploadRecord, start: int) -> dict[str, Any]:
+        before = await self._known(path, start) if start else None
+        if not start:
+            await check_target(self._files.stat, path)
         directory = await self._scratch.name(path)
         if not is_plain(directory):
             raise Unsupported(f"{directory} cannot be named in a job's directives")
         state: dict[str, Any] = {
-            "route": "pieces",
+            "route": _route(start),
             "path": path,
             "content": record.content,
             "size": size,
+            "start": start,
+            "before": before,
             "directory": directory,
             "sent": {},
             "job": None,
@@ -115,13 +124,23 @@ class PiecesV2:
         await self._files.make_directory(directory)
         return state
 
+    async def _known(self, path: str, start: int) -> str:
+        """What the file is known by that is appended to. Raises Unavailable where it is not what it should be."""
+        try:
+            found = await self._files.stat(path)
+        except (NotFound, NotADirectory):
+            found = None
+        if found is None or found.kind is not Kind.FILE or found.size != start:
+            raise Unavailable(f"{path}: what was appended to is not there as it was; it is sent whole")
+        return known_by(found)
+
     async def give_up(self, state: dict[str, Any]) -> None:
         """Cancel the job, if there is one, and remove the pieces and what it has left beside them.
 
         Without them it brings nothing to its place, though it runs on. Raises Unavailable.
         """
         if state["job"]:
-            await self._jobs.cancel(TransferJob(str(state["job"]), (), "", {}))
+            await self._jobs.cancel(TransferJob(str(state["job"]), ""))
         await removed_for_certain(self._files.remove, str(state["directory"]))
 
     # -- the steps -------------------------------------------------------------------------------
@@ -132,17 +151,14 @@ class PiecesV2:
         directory = str(state["directory"])
         if not state["job"]:
             await self._send_pieces(source, size, state, progress, record)
-            progress("queued", size)
-            digest = await trio.to_thread.run_sync(digest_of, source) if self._verify else None
-            pieces = [str(name) for _, name in sorted(state["sent"].items(), key=lambda item: int(item[0]))]
-            head = _directives(self._site, self._account)
-            script = join_script(head, directory, pieces, size, path, digest)
+            progress("queued", size - int(state["start"]))
+            script = await self._script(path, source, size, state)
             request = JobRequest(working_directory=directory, script=script, name=_NAME)
             state["job"] = await self._submit(request)
             await record.save(state)
-        job = TransferJob(str(state["job"]), (), f"{directory}/err", {})
+        job = TransferJob(str(state["job"]), f"{directory}/err")
         self._jobs.ids.add(job.job_id)
-        progress("finishing", size)
+        progress("finishing", size - int(state["start"]))
         await self._jobs.follow(
             job, lambda: self._is_there(f"{directory}/done"), self._jobs.patience.transfer(size), f"uploading {path}"
         )
@@ -150,10 +166,19 @@ class PiecesV2:
         if arrived != size:
             raise RemoteFailure(f"{path}: {arrived} bytes of {size} have arrived")
 
+    async def _script(self, path: str, source: Path, size: int, state: Mapping[str, Any]) -> str:
+        directives, directory, before = self._directives(), str(state["directory"]), state["before"]
+        pieces = [str(name) for _, name in sorted(state["sent"].items(), key=lambda item: int(item[0]))]
+        checked = self._verify or before is not None
+        joined = Joined(path, size, await trio.to_thread.run_sync(digest_of, source) if checked else None)
+        if before is None:
+            return join_script(directives, directory, pieces, joined)
+        return append_script(directives, directory, pieces, joined, str(before))
+
     async def _send_pieces(
         self, source: Path, size: int, state: dict[str, Any], progress: Progress, record: UploadRecord
     ) -> None:
-        bounds = _bounds(size, self._files.limits.direct_write)
+        bounds = _bounds(int(state["start"]), size, self._files.limits.direct_write)
         meter = Meter(progress, "transferring")
         meter.moved(sum(stop - start for index, (start, stop) in enumerate(bounds) if str(index) in state["sent"]))
         room = trio.CapacityLimiter(_PARALLEL)
@@ -178,39 +203,9 @@ class PiecesV2:
         return True
 
 
-def _bounds(size: int, piece: int) -> list[tuple[int, int]]:
-    return [(start, min(start + piece, size)) for start in range(0, size, piece)]
+def _route(start: int) -> str:
+    return "append" if start else "pieces"
 
 
-def _directives(site: SiteV2, account: str | None) -> list[str]:
-    if site.needs_account and not account:
-        raise AccountRequired("this site's transfer jobs need an account: give --account or set FIRECREST_ACCOUNT")
-    return [line.replace("{account}", account or "") for line in site.directives]
-
-
-def join_script(
-    directives: list[str], directory: str, pieces: list[str], size: int, target: str, digest: str | None = None
-) -> str:
-    """The batch script that makes the file `target` of the `pieces` in `directory`; `done` is there at its end.
-
-    `directory` and `pieces` are plain names. A target that is a directory is refused, and a symlink replaced.
-    """
-    where, path = shlex.quote(directory), shlex.quote(target)
-    check = [f'[ "$(stat -c %s joined)" = {size} ] || {{ echo "wrong size" >&2; exit 1; }}']
-    if digest is not None:
-        check.append(f'[ "$(sha256sum < joined)" = "{digest}  -" ] || {{ echo "wrong checksum" >&2; exit 1; }}')
-    return "\n".join(
-        [
-            "#!/bin/bash",
-            *directives,
-            f"#SBATCH --output={directory}/out",
-            f"#SBATCH --error={directory}/err",
-            "set -eu",
-            f"cd {where}",
-            f"cat {' '.join(pieces)} > joined",
-            *check,
-            f"mv -fT joined {path}",
-            "touch done",
-            "",
-        ]
-    )
+def _bounds(first: int, size: int, piece: int) -> list[tuple[int, int]]:
+    return [(start, min(start + piece, size)) for start in range(first, size, piece)]

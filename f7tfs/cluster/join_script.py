@@ -1,0 +1,90 @@
+"""The batch scripts that join pieces on the cluster. Pure.
+
+Each makes the whole beside its place, checks it, and moves it there; `done` is there at its end. Whoever runs it
+twice, or at the same time as another, harms nothing: each run writes a file of its own.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from f7tfs.cluster.model import Stat
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What is to be there. `digest`: its SHA-256 in hex; None: it is not compared."""
+
+    target: str
+    size: int
+    digest: str | None = None
+
+
+def known_by(stat: Stat) -> str:
+    """What a file on the cluster is known by, as `stat -c '%s %Y %i'` prints it."""
+    return f"{stat.size} {stat.mtime} {stat.ino}"
+
+
+def join_script(directives: Sequence[str], directory: str, pieces: Sequence[str], joined: Joined) -> str:
+    """Makes a file of the `pieces` in `directory`.
+
+    `directory` and `pieces` are plain names. A target that is a directory is refused, and a symlink replaced.
+    """
+    return _script(directives, directory, _made_of(pieces, joined))
+
+
+def append_script(
+    directives: Sequence[str], directory: str, pieces: Sequence[str], joined: Joined, before: str
+) -> str:
+    """Adds the `pieces` to the file that is known by `before` (see `known_by`), in a copy that takes its place.
+
+    If the file is another one by then, nothing is changed. A second run finds the work done.
+    """
+    target = shlex.quote(joined.target)
+    unchanged = (
+        f'[ "$(stat -c "%F %s %Y %i" -- {target} 2>/dev/null)" = "regular file {before}" ] '
+        '|| { echo "it was changed meanwhile" >&2; exit 1; }'
+    )
+    again = (
+        f'if [ "$(stat -c %s -- {target} 2>/dev/null)" = {joined.size} ] && '
+        f'[ "$(sha256sum < {target})" = "{joined.digest}  -" ]; then touch done; exit 0; fi'
+    )
+    made = _made_of([target, *pieces], joined)
+    move = made.pop()
+    return _script(
+        directives, directory, [again, unchanged, *made, f'chmod --reference={target} -- "$new"', unchanged, move]
+    )
+
+
+def _made_of(parts: Sequence[str], joined: Joined) -> list[str]:
+    """The commands that make the whole and, the last of them, move it to its place. `parts` are quoted."""
+    check = [f'[ "$(stat -c %s "$new")" = {joined.size} ] || {{ echo "wrong size" >&2; exit 1; }}']
+    if joined.digest is not None:
+        check.append(
+            f'[ "$(sha256sum < "$new")" = "{joined.digest}  -" ] || {{ echo "wrong checksum" >&2; exit 1; }}'
+        )
+    return [
+        'new="joined.${SLURM_JOB_ID:-0}.$$"',
+        f'cat -- {" ".join(parts)} > "$new"',
+        *check,
+        f'mv -fT -- "$new" {shlex.quote(joined.target)}',
+    ]
+
+
+def _script(directives: Sequence[str], directory: str, commands: Sequence[str]) -> str:
+    return "\n".join(
+        [
+            "#!/bin/bash",
+            *directives,
+            f"#SBATCH --output={directory}/out",
+            f"#SBATCH --error={directory}/err",
+            "set -eu",
+            "export LC_ALL=C",
+            f"cd {shlex.quote(directory)}",
+            *commands,
+            "touch done",
+            "",
+        ]
+    )
