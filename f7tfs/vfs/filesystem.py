@@ -87,7 +87,7 @@ class Filesystem:
         self._cache = ContentCache(
             ContentStore(options.state_directory / "content", options.cache_bytes, options.reserved_bytes)
         )
-        self._reachability = Reachability(options.deadline / 2)
+        self._reachability = Reachability(options.deadline)
         self.metadata = Metadata(
             cluster,
             journal,

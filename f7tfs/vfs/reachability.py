@@ -12,6 +12,9 @@ logger = logging.getLogger(__name__)
 
 # After a failure, nobody tries again for so long where there is something to go on with.
 PAUSE_SECONDS = 5.0
+# A listing that is known and too old is shown all the same, when no newer one has come for so long. The server itself
+# gives its commands five seconds.
+STALE_SECONDS = 15.0
 # A try while the cluster is believed to be away takes no longer than this.
 PROBE_SECONDS = 3.0
 
@@ -19,9 +22,9 @@ PROBE_SECONDS = 3.0
 class Reachability:
     """Shared by all who call the cluster and have another way to go on: stale listings, the journal."""
 
-    def __init__(self, patience: float) -> None:
-        """`patience`: seconds for a call while nothing is known to be wrong."""
-        self._patience = patience
+    def __init__(self, deadline: float) -> None:
+        """`deadline`: seconds for an operation."""
+        self._patience = min(STALE_SECONDS, deadline / 2)
         self.pause_ends = float("-inf")
         """Monotonic time until which nobody tries."""
         self.since: float | None = None

@@ -55,6 +55,25 @@ def test_a_network_that_is_lost_freezes_nothing_and_comes_back_by_itself(
 
 
 @pytest.mark.parametrize("api", APIS)
+def test_a_network_that_is_silent_shows_what_is_known(new_mount: Callable[..., Mount], api: str) -> None:
+    mount = new_mount(api, "--deadline", "8", "--attribute-timeout", "0.1")
+    (mount.sandbox.home / "known").mkdir()
+    (mount.sandbox.home / "known/f").write_text("content")
+    mount.mount()
+    assert os.listdir(mount.path / "known") == ["f"]
+    os.kill(mount.sandbox.pid, signal.SIGSTOP)
+    try:
+        time.sleep(0.2)  # until the listing is too old
+        assert os.listdir(mount.path / "known") == ["f"]
+        assert status(mount)["reachable"] is False
+    finally:
+        os.kill(mount.sandbox.pid, signal.SIGCONT)
+    (mount.sandbox.home / "known/g").write_text("new")
+    wait_until(lambda: sorted(os.listdir(mount.path / "known")) == ["f", "g"])
+    assert status(mount)["reachable"] is True
+
+
+@pytest.mark.parametrize("api", APIS)
 def test_tokens_that_end_are_fetched_anew(mount: Mount, api: str) -> None:
     if api != mount.api:
         return

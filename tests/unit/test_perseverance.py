@@ -31,7 +31,7 @@ class Attempts:
             raise error
 
     async def _go_on(self) -> None:
-        reachability = Reachability(10)
+        reachability = Reachability(20)
         if self.away_before is not None:
             reachability.lost("gone")
             await trio.sleep(self.away_before)
