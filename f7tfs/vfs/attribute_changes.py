@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import trio
 
@@ -35,8 +35,8 @@ class AttributeChanges:
             await self._keep_times(node)
             return
 
-        async def call() -> None:
-            await self._cluster.chmod(node.path, mode)
+        async def call(places: Sequence[str]) -> None:
+            await self._cluster.chmod(places[0], mode)
 
         async def effect() -> None:
             if isinstance(node, File):
@@ -49,7 +49,7 @@ class AttributeChanges:
         if node.on_cluster:
             with owners_only():
                 attempt = await self._presently.make(
-                    [node.path], call, effect, lambda change: _leaves_alone(change, node)
+                    lambda: [node.path], call, effect, lambda change: _leaves_alone(change, node)
                 )
         if attempt is not Attempt.MADE:
             await self._journal_mode(node, mode)

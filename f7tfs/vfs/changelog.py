@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import trio
 
 from f7tfs.cluster.errors import ClusterError, Refused, Unauthorized, Unavailable
-from f7tfs.vfs.change import Change, ChangeKind, Order, State, is_at_or_below, meet
-from f7tfs.vfs.change_places import Places
+from f7tfs.vfs.change import Change, ChangeKind, State, is_at_or_below
 from f7tfs.vfs.journal import Journal, SetTime
 from f7tfs.vfs.nodes import Directory, File, Node, Standing
+from f7tfs.vfs.precedence import Precedence
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.standing import either, standing_of
 
@@ -21,17 +21,18 @@ logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0
 
+Moved = list[tuple[int, Change]]
+"""Changes that were given other places, each with the row that it had."""
 
-class ChangeLog:
-    """By journal row, in order. What is done at once, without the journal, claims its places here meanwhile."""
+
+class ChangeLog(Precedence):
+    """Adds what comes and goes, and what is noted of it in the journal."""
 
     def __init__(self, journal: Journal, reachability: Reachability, first_row: int) -> None:
+        super().__init__()
         self.journal = journal
         self._reachability = reachability
         self._last_row = first_row
-        self._claims: list[tuple[str, ...]] = []
-        self.changes: dict[int, Change] = {}
-        self._places = Places()
         self._news = trio.Event()
         self.on_refused: Callable[[Change, ClusterError], None] = lambda _change, _error: None
         """Told of what the cluster refused for good."""
@@ -46,11 +47,6 @@ class ChangeLog:
         """Wake everybody who waits for news."""
         self._news.set()
         self._news = trio.Event()
-
-    @property
-    def claims(self) -> list[tuple[str, ...]]:
-        """Places at which something is being done past the journal."""
-        return self._claims
 
     # -- coming and going ------------------------------------------------------------------------
 
@@ -84,11 +80,6 @@ class ChangeLog:
         self.put(change)
         return change
 
-    def put(self, change: Change) -> None:
-        """Take in a change that has its row, the highest so far."""
-        self.changes[change.row] = change
-        self._places.add(change)
-
     def _next_row(self) -> int:
         self._last_row += 1
         return self._last_row
@@ -117,22 +108,6 @@ class ChangeLog:
         for change in changes:
             self.take_out(change)
         await self.journal.finish_all(changes)
-
-    def of(self, node: Node) -> list[Change]:
-        """The changes of one node."""
-        return self._places.of(node)
-
-    def meeting(self, paths: Iterable[str]) -> list[Change]:
-        """Every change that concerns a place at, above or below one of these."""
-        return self._places.meeting(paths)
-
-    def below(self, directory: str) -> list[Change]:
-        """Every change that concerns a place below a directory, by its path there."""
-        return [
-            change
-            for change in self._places.meeting([directory])
-            if any(path != directory and is_at_or_below(path, directory) for path in change.paths)
-        ]
 
     def standing_of(self, node: Node) -> Standing:
         """What may stand at a place, whether the renames of it that wait will be made or not.
@@ -167,19 +142,41 @@ class ChangeLog:
         if written:
             await self.journal.update(*written)
 
-    def put_last(self, changes: Iterable[Change], old: str, new: str) -> list[tuple[int, Change]]:
-        """Move changes behind all others, below `new` instead of `old`. Returns each with the row it had."""
+    def put_last(self, changes: Iterable[Change], old: str, new: str) -> Moved:
+        """Move changes behind all others, below `new` instead of `old`."""
         moved = []
         for change in changes:
             before = change.row
             del self.changes[before]
             self._places.remove(change)
             change.row = self._next_row()
-            change.path = _replaced(change.path, old, new)
-            change.new_path = _replaced(change.new_path, old, new)
+            _put_below(change, old, new)
             self.put(change)
             moved.append((before, change))
         return moved
+
+    def renamed(self, old: str, new: str) -> Moved:
+        """The cluster has made a rename before all that waits: what is about places at and below `old` follows.
+
+        The order stays. A directory above may have been renamed here meanwhile; what comes after that names it so.
+        """
+        moved: Moved = []
+        since = 0
+        while True:
+            above: Change | None = None
+            for change in (each for each in self.meeting([old, new]) if each.row > since):
+                if change.kind is ChangeKind.RENAME and _is_above(change.path, (old, new)):
+                    above = change
+                    break
+                if any(is_at_or_below(place, old) for place in change.paths):
+                    self._places.remove(change)
+                    _put_below(change, old, new)
+                    self._places.add(change)
+                    moved.append((change.row, change))
+            if above is None:
+                return moved
+            old, new = (_replaced(place, above.path, above.new_path) for place in (old, new))
+            since = above.row
 
     def move_mark(self, change: Change, dentry: tuple[Directory, str]) -> None:
         """What makes or changes a node concerns its new name from now on."""
@@ -192,42 +189,14 @@ class ChangeLog:
 
     # -- order -----------------------------------------------------------------------------------
 
-    def in_the_way(self, change: Change) -> Change | None:
-        """The first earlier change that has to be made before this one."""
-        earlier = (other for other in self._places.meeting(change.paths) if other.row < change.row)
-        return next((other for other in earlier if other.blocks), None)
-
-    def may_go(self, change: Change) -> bool:
-        """Whether nothing has to be made, and nothing is being done, before it."""
-        return not self.claimed(change.paths) and self.in_the_way(change) is None
-
-    def claimed(self, paths: tuple[str, ...]) -> bool:
-        """Whether something is being done at, above or below these places, past the journal."""
-        return any(meet(claimed, paths) for claimed in self._claims)
-
     async def turn(self, change: Change) -> None:
         """Wait until it may be made. Raises the error of the failed change that it waits for, if there is one."""
         while not self.may_go(change):
-            blocker = self.in_the_way(change)
-            if blocker is not None and (failure := self._failure(blocker)) is not None:
-                raise failure
-            if blocker is not None:
-                self.hurry([blocker])
+            failed = self.first_before(self.ahead_of(change), lambda other: other.state is State.FAILED)
+            if failed is not None and failed.error is not None:
+                raise failed.error
+            self.hurry(self.ahead_of(change))
             await self._news.wait()
-
-    def _failure(self, change: Change) -> ClusterError | None:
-        """Why a change cannot be made for now: itself, or something that has to be made before it, failed."""
-        waiting, seen = [change], set[int]()
-        if not any(other.state is State.FAILED for other in self.changes.values()):
-            return None
-        while waiting:
-            other = waiting.pop()
-            if other.state is State.FAILED and other.error is not None:
-                return other.error
-            if other.row not in seen:
-                seen.add(other.row)
-                waiting += [each for each in self.meeting(other.paths) if each.row < other.row and each.blocks]
-        return None
 
     @contextlib.contextmanager
     def claim(self, paths: tuple[str, ...], dentries: Sequence[tuple[Directory, str]] = ()) -> Iterator[None]:
@@ -235,76 +204,31 @@ class ChangeLog:
 
         `dentries`: the names that change with it. A listing that comes meanwhile may show them before or after.
         """
-        self._claims.append(paths)
+        self.claims.append(paths)
         for directory, name in dentries:
             directory.flux[name] += 1
         try:
             yield
         finally:
-            self._claims.remove(paths)
+            self.claims.remove(paths)
             for directory, name in dentries:
                 _release(directory, name, trio.current_time())
             self.tell()
 
-    def ready(self, limit: int, held: Container[int] = ()) -> list[Change]:
-        """The changes that may be made now, at most `limit`; not those of the rows that are `held` back."""
-        found: list[Change] = []
-        order, now = Order(), trio.current_time()
-        if not any(_is_due(change, now) for change in self.changes.values()):
-            return found
-        for claimed in self._claims:
-            order.note(claimed)
-        for change in self.changes.values():
-            if len(found) >= limit:
-                break
-            free = order.free(change.paths)
-            if change.blocks:
-                order.note(change.paths)
-            if free and _is_due(change, now) and change.row not in held:
-                found.append(change)
-        return found
-
-    def held_up(self, locked: Collection[Node]) -> set[int]:
-        """The rows of changes that cannot be made now, since they failed, are being written, wait for another try or
-        for the lock of one of these nodes, and of those that wait for them."""
-
-        def waits(change: Change) -> bool:
-            return change.state is not State.READY or change.attempts > 0 or change.node in locked
-
-        return self._behind(waits)
-
-    def stuck(self, *, even_open: bool = False) -> set[int]:
-        """The rows of changes that failed, and of those that wait for them. So are those that are being written.
-
-        Not so with `even_open`: what is being written will be closed some time.
-        """
-        return self._behind(lambda change: change.state is State.FAILED or (change.being_written and not even_open))
-
-    def _behind(self, ends: Callable[[Change], bool]) -> set[int]:
-        """The rows of these changes, and of all that come after one of them at the same place."""
-        changes = self.changes.values()
-        if not any(map(ends, changes)):
-            return set()
-        order, behind = Order(), set()
-        for change in changes:
-            if ends(change) or not order.free(change.paths):
-                behind.add(change.row)
-                if change.blocks:
-                    order.note(change.paths)
-        return behind
-
-    def next_due(self) -> float:
-        """Monotonic time at which the next pause ends."""
-        now = trio.current_time()
-        waiting = (c.not_before for c in self.changes.values() if c.state is State.READY and not c.sending)
-        return min((when for when in waiting if when > now), default=float("inf"))
-
     def hurry(self, changes: Iterable[Change]) -> None:
-        """Do not wait for a temporary's rename any longer, nor for more; the pause after a failure stays."""
-        now = trio.current_time()
-        hurried = [change for change in changes if change.attempts == 0 and not change.urgent]
-        for change in hurried:
-            change.urgent, change.not_before = True, min(change.not_before, now)
+        """Do not wait for a temporary's rename any longer, nor for more; the pause after a failure stays.
+
+        Nor does anything that has to be made before.
+        """
+        now, waiting, hurried = trio.current_time(), list(changes), False
+        while waiting:
+            change = waiting.pop()
+            if change.urgent:
+                continue
+            change.urgent = hurried = True
+            if change.attempts == 0:
+                change.not_before = min(change.not_before, now)
+            waiting += self.ahead_of(change)
         if hurried:
             self.tell()
 
@@ -353,8 +277,14 @@ class ChangeLog:
         self.tell()
 
 
-def _is_due(change: Change, now: float) -> bool:
-    return change.state is State.READY and not change.sending and change.not_before <= now
+def _put_below(change: Change, old: str, new: str) -> None:
+    change.path = _replaced(change.path, old, new)
+    change.new_path = _replaced(change.new_path, old, new)
+    change.urgent = False
+
+
+def _is_above(directory: str, places: Iterable[str]) -> bool:
+    return any(place != directory and is_at_or_below(place, directory) for place in places)
 
 
 def _replaced(path: str, old: str, new: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import trio
 
@@ -14,7 +15,7 @@ from f7tfs.vfs.journal import times_of
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import join
 from f7tfs.vfs.nodes import Attributes, Directory, Node
-from f7tfs.vfs.presently import Attempt, Presently, Step, nothing_ignored
+from f7tfs.vfs.presently import Attempt, Call, Presently, nothing_ignored
 from f7tfs.vfs.sender import NEW_DIRECTORY_MODE, Sender
 
 
@@ -33,37 +34,36 @@ class Making:
     async def mkdir(self, parent: Directory, name: str, mode: int) -> Node:
         """Raises AlreadyExists and other refusals where it waits for the cluster."""
         node = self._new(parent, name, Kind.DIRECTORY, mode, 4096)
-        path = join(parent, name)
 
-        async def call() -> None:
-            await self._cluster.make_directory(path)
+        async def call(places: Sequence[str]) -> None:
+            await self._cluster.make_directory(places[0])
             if mode != NEW_DIRECTORY_MODE:
-                await self._cluster.chmod(path, mode)
+                await self._cluster.chmod(places[0], mode)
 
         return await self._make(ChangeKind.MKDIR, node, parent, name, call)
 
     async def symlink(self, parent: Directory, name: str, target: str) -> Node:
         """The same of a symlink."""
         node = self._new(parent, name, Kind.SYMLINK, 0o777, len(target.encode()), target)
-        path = join(parent, name)
         # git compares the times of links as it does those of files.
         node.written_here = True
 
-        async def call() -> None:
-            await self._sender.symlink(path, target)
+        async def call(places: Sequence[str]) -> None:
+            await self._sender.symlink(places[0], target)
 
         return await self._make(ChangeKind.SYMLINK, node, parent, name, call)
 
-    async def _make(self, kind: ChangeKind, node: Node, parent: Directory, name: str, call: Step) -> Node:
-        path = join(parent, name)
-
+    async def _make(self, kind: ChangeKind, node: Node, parent: Directory, name: str, call: Call) -> Node:
         async def effect() -> None:
             await self._attach(node, parent, name)
 
-        attempt = await self._presently.make([path], call, effect, nothing_ignored, dentries=((parent, name),))
+        attempt = await self._presently.make(
+            lambda: [join(parent, name)], call, effect, nothing_ignored, dentries=((parent, name),)
+        )
         if attempt is not Attempt.MADE:
             node.on_cluster = False
-            change = self._log.register(kind, node, path, dentries=((parent, name),))
+            # Directories above may have got other names meanwhile.
+            change = self._log.register(kind, node, join(parent, name), dentries=((parent, name),))
             change.attempts = int(attempt is Attempt.UNCERTAIN)
             await self._attach(node, parent, name, change)
         return node

@@ -20,21 +20,25 @@ def join(parent: Directory, name: str) -> str:
 
 
 async def at_its_place(node: Node, ask: Callable[[str], Awaitable[Answer]]) -> Answer:
-    """What `ask` says of a node's place on the cluster: the other one, while a rename is being made there.
+    """What `ask` says of a node's place on the cluster: the next one, while a rename is being made there.
 
     Raises NotFound where another thing has taken its place meanwhile.
     """
-    asked = node.remote_path
-    try:
-        answer = await ask(asked)
-    except NotFound:
-        other = next((path for path in (node.remote_path, node.path) if path != asked), None)
-        if other is None:
-            raise
-        answer = await ask(other)
-    if node.displaced:
-        raise NotFound(f"{asked} was replaced")
-    return answer
+    asked: list[str] = []
+    error = NotFound(f"{node.path} is renamed again and again")
+    while places := [path for path in (node.remote_path, node.next_path) if path not in asked]:
+        asked.append(places[0])
+        try:
+            answer = await ask(places[0])
+        except NotFound as missing:
+            error = missing
+            continue
+        if node.displaced:
+            raise NotFound(f"{places[0]} was replaced")
+        if places[0] in (node.remote_path, node.next_path):
+            return answer
+        # It was renamed meanwhile: what is there now may be another thing.
+    raise error
 
 
 def conflict_name(path: str) -> str:

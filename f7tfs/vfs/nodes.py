@@ -122,6 +122,8 @@ class Node(Inode):
     on_cluster: bool = True
     moved: tuple[Directory, str] | None = None
     """Its directory and name on the cluster, while a rename of it waits."""
+    arriving: tuple[Directory, str] | None = None
+    """Where the cluster will have it next, while a rename of it is being made."""
     unlinked: bool = False
     written_here: bool = False
     """The shown mtime is the one that was set here, while `version` stands (or is not known yet)."""
@@ -146,6 +148,12 @@ class Node(Inode):
         """Where the cluster has it now: renames that wait in the journal are not made there yet."""
         parent, name = self.moved or (self.parent, self.name)
         return self.name if parent is None else f"{parent.remote_path.rstrip('/')}/{name}"
+
+    @property
+    def next_path(self) -> str:
+        """Where the cluster has it once the rename that is being made, of it or of what it lies in, is done."""
+        parent, name = self.arriving or self.moved or (self.parent, self.name)
+        return self.name if parent is None else f"{parent.next_path.rstrip('/')}/{name}"
 
     @property
     def displaced(self) -> bool:

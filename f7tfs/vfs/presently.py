@@ -8,6 +8,7 @@ So it is in a burst.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import trio
@@ -19,12 +20,19 @@ from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.nodes import Directory, Node
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.paces import Paces
+from f7tfs.vfs.precedence import held_up
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.uploads import CLOSE_SHARE
 
+Call = Callable[[Sequence[str]], Awaitable[object]]
 Step = Callable[[], Awaitable[object]]
 Ignored = Callable[[Change], bool]
+Places = Callable[[], Sequence[str]]
+
+
+TURN_SECONDS = 10.0
+"""What could not be begun by then goes into the journal: its turn comes without its caller."""
 
 
 class Attempt(enum.Enum):
@@ -72,8 +80,8 @@ class Presently:
 
     async def make(
         self,
-        paths: Collection[str],
-        call: Step,
+        places: Places,
+        call: Call,
         effect: Step,
         ignored: Ignored,
         *,
@@ -82,30 +90,30 @@ class Presently:
     ) -> Attempt:
         """Run `call` on the cluster and then `effect` here, while nothing else is done at these places.
 
+        `places`: asked for again after each wait, since a directory above may have another name by then; `call` is
+        told those that the cluster has. They may be others here by the time of the `effect`.
         `ignored`: changes in the journal that do not stand in the way; `held`: files whose locks the caller holds;
         `dentries`: the names that change with it.
         Raises what is final, and in `sync` mode everything that keeps the change from being made.
         """
-        paths = tuple(paths)
-        if not self.expected(paths[0]):
+        if not self.expected(places()[0]):
             return Attempt.NONE
-        attempt = Attempt.NONE
-        try:
-            with trio.fail_after(self._options.deadline * CLOSE_SHARE):
-                if not await self._settled_for(paths, ignored, held):
-                    if self._options.write_mode == "sync":
-                        raise Unavailable(f"{paths[0]}: earlier changes could not be made yet; see f7tfs status")
-                    return Attempt.NONE
-        except trio.TooSlowError:
+        attempt, settled = Attempt.NONE, False
+        with trio.move_on_after(self._turn):
+            settled = await self._settled_for(places, ignored, held)
+        if not settled:
+            if not self.may_journal:
+                raise Unavailable(f"{places()[0]}: earlier changes could not be made yet; see f7tfs status")
             return Attempt.NONE
         # No await since the look at what is in the way.
+        paths = tuple(places())
         with self._log.claim(paths, dentries):
             try:
                 # What was made here before is forgotten first: after a kill it must not be made once more.
                 await self._log.journal.settled()
                 with trio.fail_after(self._patience):
                     await self._sender.end_older(*paths)
-                    await call()
+                    await call(paths)
             except trio.TooSlowError:
                 attempt = self._lost(TimedOut("the cluster did not answer in time"))
             except ClusterError as error:
@@ -122,6 +130,12 @@ class Presently:
         return attempt
 
     @property
+    def _turn(self) -> float:
+        """Seconds that somebody waits for earlier changes, which may be many."""
+        longest = self._options.deadline * CLOSE_SHARE
+        return min(longest, TURN_SECONDS) if self.may_journal else longest
+
+    @property
     def _patience(self) -> float:
         away = self._reachability.since is not None and self._options.write_mode != "sync"
         return self._reachability.patience if away else self._options.deadline * CLOSE_SHARE
@@ -133,26 +147,25 @@ class Presently:
             raise error
         return Attempt.UNCERTAIN
 
-    async def _settled_for(self, paths: tuple[str, ...], ignored: Ignored, held: Collection[Node | None]) -> bool:
+    async def _settled_for(self, places: Places, ignored: Ignored, held: Collection[Node | None]) -> bool:
         """`_settled`, while the locks of these files are held."""
         nodes = [node for node in held if node is not None]
         self._holding.append(nodes)
         try:
-            return await self._settled(paths, ignored)
+            return await self._settled(places, ignored)
         finally:
             self._holding.remove(nodes)
 
-    async def _settled(self, paths: tuple[str, ...], ignored: Ignored) -> bool:
+    async def _settled(self, places: Places, ignored: Ignored) -> bool:
         """Wait for what is under way at these places. False if something there has to wait itself."""
         while True:
-            news = self._log.news()
+            news, paths = self._log.news(), tuple(places())
             waiting = [c for c in self._log.meeting(paths) if not ignored(c)]
             if not waiting and not self._log.claimed(paths):
                 return True
             # What needs a lock that somebody holds who waits here, waits for him: so all would wait for each other.
             locked = {node for nodes in self._holding for node in nodes}
-            held_up = self._log.held_up(locked) if waiting else set()
-            if any(change.row in held_up for change in waiting):
+            if self._log.first_before(waiting, functools.partial(held_up, locked=locked)) is not None:
                 return False
             self._log.hurry(waiting)
             await news.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 import trio
 
@@ -81,17 +82,17 @@ class Removing:
     async def _remove_now(self, node: Node) -> Attempt:
         """The caller holds the lock of a file."""
 
-        async def call() -> None:
+        async def call(places: Sequence[str]) -> None:
             # Gone already: the name is free, which is what was asked for.
             with contextlib.suppress(NotFound):
-                await self._cluster.remove(node.path)
+                await self._cluster.remove(places[0])
 
         async def effect() -> None:
             await self._removed(node)
 
         held = (node,) if isinstance(node, File) else ()
         return await self._presently.make(
-            [node.path],
+            lambda: [node.path],
             call,
             effect,
             lambda change: self._falls_with(change, node),
@@ -101,12 +102,10 @@ class Removing:
 
     def _falls_with(self, change: Change, node: Node) -> bool:
         """Whether a change need not be made once its node is removed."""
-        falls = change.node is node and change.kind in FALLING and not change.in_flight
-        return falls and not (change.kind is ChangeKind.MKDIR and self._is_passed(node))
-
-    def _is_passed(self, node: Node) -> bool:
-        """Whether something that waits goes through a directory: into it and out of it again, as it is empty now."""
-        return isinstance(node, Directory) and bool(self._log.below(node.path))
+        if change.node is not node or change.kind not in FALLING or change.in_flight:
+            return False
+        # What waits may go through a directory: into it and out of it again, as it is empty now.
+        return not (change.kind is ChangeKind.MKDIR and self._log.through(change.path, change.row))
 
     async def _removed(self, node: Node) -> None:
         """Forget it here, with all that need not be made any more. No await before the tree has changed."""
@@ -131,7 +130,7 @@ class Removing:
         parent = node.parent
         if parent is None:  # pragma: no cover -- the root is not removed
             raise IsADirectory(node.path)
-        if self._log.may_be_there(node) or self._is_passed(node):
+        if self._log.may_be_there(node) or any(not self._falls_with(change, node) for change in self._log.of(node)):
             kind = ChangeKind.RMDIR if isinstance(node, Directory) else ChangeKind.UNLINK
             standing, dentries = self._log.standing_of(node), ((parent, node.name),)
             change = self._log.register(kind, node, node.path, standing=standing, dentries=dentries)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Sequence
 
 import trio
 
@@ -18,8 +19,8 @@ from f7tfs.cluster.errors import (
     Unsupported,
 )
 from f7tfs.vfs.cache import ContentCache
-from f7tfs.vfs.change import Change, ChangeKind, State, is_at_or_below
-from f7tfs.vfs.changelog import ChangeLog, is_final
+from f7tfs.vfs.change import Change, ChangeKind, Order, State, is_at_or_below
+from f7tfs.vfs.changelog import ChangeLog, Moved, is_final
 from f7tfs.vfs.journal import times_of
 from f7tfs.vfs.making import Making
 from f7tfs.vfs.metadata import Metadata
@@ -34,7 +35,6 @@ from f7tfs.vfs.uploads import Uploads
 logger = logging.getLogger(__name__)
 
 RENAME_NOREPLACE = 1
-REMOVALS = frozenset({ChangeKind.UNLINK, ChangeKind.RMDIR})
 
 
 class Renaming:
@@ -142,13 +142,15 @@ class Renaming:
         return Attempt.NONE
 
     async def _rename_sent(self, node: Node, parent: Directory, name: str, target: File | None) -> Attempt:
-        old, new, moved = node.path, join(parent, name), True
+        moved, made = True, ("", "")
 
         async def about_to_send(sent: Sent) -> None:
-            await self._log.arrives(new, Standing(sent=(sent,)), None, node)
+            await self._log.arrives(made[1], Standing(sent=(sent,)), None, node)
 
-        async def call() -> None:
-            nonlocal moved
+        async def call(places: Sequence[str]) -> None:
+            nonlocal moved, made
+            old, new = made = places[0], places[1]
+            node.arriving = (parent, name)
             if isinstance(node, File):
                 # What waits at the new place falls with it, but not yet.
                 await self._log.arrives(new, standing_of(node), None, node)
@@ -157,16 +159,19 @@ class Renaming:
         async def effect() -> None:
             if not moved and isinstance(node, File):
                 self._stand_in_for(node, target)
-            await self._move(node, parent, name, target)
+            await self._move(node, parent, name, target, self._log.renamed(*made))
 
-        return await self._presently.make(
-            [old, new],
-            call,
-            effect,
-            lambda change: _comes_along(change, old) or _falls_with(change, target),
-            held=_files(node, target),
-            dentries=_dentries(node, parent, name),
-        )
+        try:
+            return await self._presently.make(
+                lambda: [node.path, join(parent, name)],
+                call,
+                effect,
+                lambda change: _comes_along(change, node.path) or _falls_with(change, target),
+                held=_files(node, target),
+                dentries=_dentries(node, parent, name),
+            )
+        finally:
+            node.arriving = None
 
     async def _send_as(
         self, node: File, change: Change, parent: Directory, name: str, target: File | None
@@ -175,23 +180,25 @@ class Renaming:
 
         What stands there is given up only when the cluster has the new content, or cannot be reached.
         """
-        old, new, before = node.path, join(parent, name), node.standing
+        before, made = node.standing, ("", "")
         if change.state is not State.READY or not self._uploads.wants_to_go(change, name):
             return Attempt.NONE
 
-        async def call() -> None:
+        async def call(places: Sequence[str]) -> None:
+            nonlocal made
+            made = places[0], places[1]
             self._stand_in_for(node, target)
-            await self._uploads.transfer(change, new, node.remote_mode)
+            await self._uploads.transfer(change, made[1], node.remote_mode)
 
         async def effect() -> None:
-            await self._move(node, parent, name, target)
-            await self._uploads.finished(change, new)
+            await self._move(node, parent, name, target, self._log.renamed(*made))
+            await self._uploads.finished(change, change.path)
 
         try:
             # Until the journal knows that it arrived: what is written meanwhile is another content.
             with change.content.still() if change.content else contextlib.nullcontext():
                 attempt = await self._presently.make(
-                    [old, new],
+                    lambda: [node.path, join(parent, name)],
                     call,
                     effect,
                     lambda other: other is change or _falls_with(other, target),
@@ -202,7 +209,7 @@ class Renaming:
             node.standing, node.on_cluster, node.remote_mode = before, False, None
             raise
         if attempt is Attempt.UNCERTAIN:
-            await self._move(node, parent, name, target)
+            await self._move(node, parent, name, target, self._log.renamed(*made))
             self._log.put_off(change, Uncertain("the answer to its upload was lost"))
             return Attempt.MADE
         return attempt
@@ -210,13 +217,15 @@ class Renaming:
     # -- in the journal --------------------------------------------------------------------------
 
     async def _journal(self, node: Node, parent: Directory, name: str, target: File | None, *, tried: bool) -> None:
-        if not node.on_cluster and self._is_only_here(node):
+        if target is not None and not isinstance(node, File) and self._is_only_here(node):
+            # It may be on its way to the cluster after this.
+            await self._removing.journal(target)
+            target = None
+        if self._is_only_here(node):
             if isinstance(node, File):
                 self._stand_in_for(node, target)
-            elif target is not None:
-                await self._removing.journal(target)
-                target = None
-            await self._move(node, parent, name, target)
+            along, _ = self._along(node)
+            await self._move(node, parent, name, target, self._log.put_last(along, node.path, join(parent, name)))
             return
         old, new, was = node.path, join(parent, name), (node.parent or parent, node.name)
         new_standing = Standing() if target is None else self._log.standing_of(target)
@@ -233,24 +242,35 @@ class Renaming:
         )
         change.attempts = int(tried)
         node.moved = node.moved or was
-        below = [c for c in self._at_or_below(node) if c.node is not node and c is not change and not c.in_flight]
-        if all(_comes_along(c, old) for c in below):
-            await self._move(node, parent, name, target, below, change)
-        else:
-            await self._move(node, parent, name, target, [], change)
+        along, _ = self._along(node)
+        below = [each for each in along if each.node is not node]
+        await self._move(node, parent, name, target, self._log.put_last(below, old, new), change)
 
     def _is_only_here(self, node: Node) -> bool:
         """Whether the cluster has nothing of it, for certain, and all that waits can wait under another name."""
-        changes = self._at_or_below(node)
-        own = any(change.node is node for change in changes) and not self._log.may_be_there(node)
-        return own and all(_comes_along(c, node.path) and not c.uncertain for c in changes)
+        if node.on_cluster:
+            return False
+        along, stays = self._along(node)
+        own = any(change.node is node for change in along) and not self._log.may_be_there(node)
+        return own and not any(change.node.is_below(node) for change in stays) and not any(c.uncertain for c in along)
 
-    def _at_or_below(self, node: Node) -> list[Change]:
-        """The changes of its places, but for the removals of what had them before: these stay where they are."""
-        here = [
-            c for c in self._log.meeting([node.path]) if any(is_at_or_below(place, node.path) for place in c.paths)
-        ]
-        return [c for c in here if c.kind not in REMOVALS or c.node.is_below(node)]
+    def _along(self, node: Node) -> tuple[list[Change], list[Change]]:
+        """The changes at and below its place that can be made after its rename as well, and those that cannot.
+
+        Those cannot that are about what had its name before, or leave it, and what has to be made before one of them.
+        """
+        along: list[Change] = []
+        stays: list[Change] = []
+        places = Order()
+        for change in reversed(self._log.meeting([node.path])):
+            mine = change.node.is_below(node) and _comes_along(change, node.path)
+            if mine and places.free(change.paths):
+                along.insert(0, change)
+            elif any(is_at_or_below(place, node.path) for place in change.paths):
+                stays.append(change)
+                if change.blocks:
+                    places.note(change.paths)
+        return along, stays
 
     async def _move(
         self,
@@ -258,15 +278,14 @@ class Renaming:
         parent: Directory,
         name: str,
         target: File | None,
-        along: list[Change] | None = None,
+        moved: Moved,
         added: Change | None = None,
     ) -> None:
-        """Rename here, in the tree and in the journal, with the changes `along` (None: all at and below it).
+        """Rename here, in the tree and in the journal.
 
-        The caller has registered `added`. No await before the tree and the changes say the same.
+        The caller has just registered `added` and `moved` what goes along: the tree and the changes say the same.
         """
         old, old_parent, now = node.path, node.parent, trio.current_time()
-        along = self._at_or_below(node) if along is None else along
         if target is not None:
             self._metadata.tree.detach(target, now)
         self._metadata.tree.move(node, parent, name, now)
@@ -274,10 +293,9 @@ class Renaming:
         directories = {parent.number: parent, (old_parent or parent).number: old_parent or parent}.values()
         for directory in directories:
             directory.entries_changed()
-        for change in along:
+        for _, change in moved:
             if change.node is node:
                 self._log.move_mark(change, (parent, name))
-        moved = self._log.put_last(along, old, node.path)
         waits = isinstance(node, File) and node.change is not None
         node.written_here = True
         times, number = None if waits else times_of(node), self._metadata.number_to_keep(node)

@@ -159,9 +159,17 @@ class Replay:
         if target is not None and not await self._looks.recognise(new, target, change.new_standing):
             new = conflict_name(new)
             logger.warning("%s was changed on the cluster meanwhile; %s became %s", change.new_path, change.path, new)
-        moved = await self._renamer.rename(
-            node, change.path, new, target.mode if target else None, lambda sent: self._about_to_send(change, sent)
-        )
+        node.arriving = change.dentries[1]
+        try:
+            moved = await self._renamer.rename(
+                node,
+                change.path,
+                new,
+                target.mode if target else None,
+                lambda sent: self._about_to_send(change, sent),
+            )
+        finally:
+            node.arriving = None
         if not moved and isinstance(node, File):
             _leave_to_content(node, change, target)
         if new == change.new_path:

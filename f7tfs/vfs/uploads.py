@@ -113,7 +113,8 @@ class Uploads:
         """It is whole; a temporary's gets some time to be renamed or removed."""
         if change.state is not State.READY:
             change.state = State.READY
-            delay = self._options.temporary_seconds if is_temporary(change.node.name) else 0.0
+            patient = is_temporary(change.node.name) and not change.urgent
+            delay = self._options.temporary_seconds if patient else 0.0
             change.not_before = trio.current_time() + delay
             await self._log.journal.update(change)
         elif not change.attempts and not is_temporary(change.node.name):

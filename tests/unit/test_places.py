@@ -15,13 +15,13 @@ from f7tfs.vfs.tree import Tree, make_root
 
 @pytest.fixture
 def node() -> Node:
-    """`new`, which the cluster has as `old` as far as is known here."""
+    """`new`, which the cluster had as `old` when its rename began."""
     attributes = Attributes(Kind.DIRECTORY, 0o755, "user", "users", 4096, 0)
     root = make_root("/home/user", attributes)
     tree = Tree(InodeTable(), root, lambda _text: 0)
     node = tree.make(root, "new", attributes, None, 0)
     tree.attach(node, root, "new")
-    node.moved = (root, "old")
+    node.moved, node.arriving = (root, "old"), (root, "new")
     return node
 
 
@@ -48,7 +48,7 @@ def test_what_is_at_neither_place_is_gone(node: Node) -> None:
 
 
 def test_without_a_rename_it_is_asked_for_once(node: Node) -> None:
-    node.moved = None
+    node.moved = node.arriving = None
     asked = []
 
     async def ask(path: str) -> str:
@@ -73,3 +73,26 @@ def test_what_took_its_place_is_not_taken_for_it(node: Node) -> None:
     parent.children["new"] = Node(number=9, name="new", parent=parent, attributes=node.attributes)
     with pytest.raises(NotFound):
         trio.run(at_its_place, node, ask)
+
+
+def test_what_is_made_at_its_old_place_meanwhile_is_another_thing(node: Node) -> None:
+    async def ask(path: str) -> str:
+        # The rename ends before this is answered.
+        node.moved = node.arriving = None
+        return path
+
+    assert trio.run(at_its_place, node, ask) == "/home/user/new"
+
+
+def test_it_is_not_looked_for_where_a_later_rename_will_bring_it(node: Node) -> None:
+    """`new` is where it is shown; the rename that is being made brings it to another name first."""
+    root = node.parent
+    assert root is not None
+    node.arriving = (root, "between")
+
+    async def ask(path: str) -> str:
+        if path.endswith("old"):
+            raise NotFound(path)
+        return path
+
+    assert trio.run(at_its_place, node, ask) == "/home/user/between"

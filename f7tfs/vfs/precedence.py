@@ -1,0 +1,133 @@
+"""Which of the changes that wait may be made when: each after the earlier ones at, above and below its places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Container, Iterable
+
+import trio
+
+from f7tfs.vfs.change import Change, Order, State, is_at_or_below, meet
+from f7tfs.vfs.change_places import Places
+from f7tfs.vfs.nodes import Node
+
+
+class Precedence:
+    """By journal row, in order. What is done at once, without the journal, claims its places here meanwhile."""
+
+    def __init__(self) -> None:
+        self.claims: list[tuple[str, ...]] = []
+        """Places at which something is being done past the journal."""
+        self.changes: dict[int, Change] = {}
+        self._places = Places()
+
+    def put(self, change: Change) -> None:
+        """Take in a change that has its row, the highest so far."""
+        self.changes[change.row] = change
+        self._places.add(change)
+
+    # -- by place and node -----------------------------------------------------------------------
+
+    def of(self, node: Node) -> list[Change]:
+        """The changes of one node."""
+        return self._places.of(node)
+
+    def meeting(self, paths: Iterable[str]) -> list[Change]:
+        """Every change that concerns a place at, above or below one of these."""
+        return self._places.meeting(paths)
+
+    def through(self, directory: str, since: int) -> bool:
+        """Whether a change later than the row `since` concerns a place below a directory, by its path then."""
+        return any(
+            change.row > since and any(path != directory and is_at_or_below(path, directory) for path in change.paths)
+            for change in self._places.meeting([directory])
+        )
+
+    # -- one change ------------------------------------------------------------------------------
+
+    def ahead_of(self, change: Change) -> list[Change]:
+        """The earlier changes that have to be made before this one, but not those that these wait for."""
+        earlier = self._places.meeting(change.paths)
+        return [other for other in earlier if other.row < change.row and other.blocks]
+
+    def in_the_way(self, change: Change) -> Change | None:
+        """The first of them."""
+        return next(iter(self.ahead_of(change)), None)
+
+    def may_go(self, change: Change) -> bool:
+        """Whether nothing has to be made, and nothing is being done, before it."""
+        return not self.claimed(change.paths) and self.in_the_way(change) is None
+
+    def claimed(self, paths: tuple[str, ...]) -> bool:
+        """Whether something is being done at, above or below these places, past the journal."""
+        return any(meet(claimed, paths) for claimed in self.claims)
+
+    def first_before(self, changes: Iterable[Change], ends: Callable[[Change], bool]) -> Change | None:
+        """One of these changes, or of all that has to be made before them, of which `ends` is true.
+
+        It costs what is ahead of them, however much waits elsewhere.
+        """
+        waiting, seen = list(changes), set[int]()
+        while waiting:
+            change = waiting.pop()
+            if change.row in seen:
+                continue
+            if ends(change):
+                return change
+            seen.add(change.row)
+            waiting += self.ahead_of(change)
+        return None
+
+    # -- all of them -----------------------------------------------------------------------------
+
+    def ready(self, limit: int, held: Container[int] = ()) -> list[Change]:
+        """The changes that may be made now, at most `limit`; not those of the rows that are `held` back."""
+        found: list[Change] = []
+        order, now = Order(), trio.current_time()
+        if not any(_is_due(change, now) for change in self.changes.values()):
+            return found
+        for claimed in self.claims:
+            order.note(claimed)
+        for change in self.changes.values():
+            if len(found) >= limit:
+                break
+            free = order.free(change.paths)
+            if change.blocks:
+                order.note(change.paths)
+            if free and _is_due(change, now) and change.row not in held:
+                found.append(change)
+        return found
+
+    def stuck(self, *, even_open: bool = False) -> set[int]:
+        """The rows of changes that failed, and of those that wait for them. So are those that are being written.
+
+        Not so with `even_open`: what is being written will be closed some time.
+        """
+
+        def ends(change: Change) -> bool:
+            return change.state is State.FAILED or (change.being_written and not even_open)
+
+        changes = self.changes.values()
+        if not any(map(ends, changes)):
+            return set()
+        order, behind = Order(), set()
+        for change in changes:
+            if ends(change) or not order.free(change.paths):
+                behind.add(change.row)
+                if change.blocks:
+                    order.note(change.paths)
+        return behind
+
+    def next_due(self) -> float:
+        """Monotonic time at which the next pause ends."""
+        now = trio.current_time()
+        waiting = (c.not_before for c in self.changes.values() if c.state is State.READY and not c.sending)
+        return min((when for when in waiting if when > now), default=float("inf"))
+
+
+def _is_due(change: Change, now: float) -> bool:
+    return change.state is State.READY and not change.sending and change.not_before <= now
+
+
+def held_up(change: Change, locked: Collection[Node]) -> bool:
+    """Whether it cannot be made now: it failed, is being written, waits for another try or one of these locks."""
+    return change.state is not State.READY or change.attempts > 0 or change.node in locked
