@@ -352,6 +352,16 @@ class SimulatedCluster:
     ) -> None:
         self._never()
 
+    async def append(
+        self,
+        path: str,
+        source: Path,
+        start: int,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+    ) -> None:
+        self._never()
+
     async def forget_upload(self, record: UploadRecord) -> None:
         await record.clear()
 
