@@ -1,7 +1,7 @@
 """What ordinary programs do, and the fewest calls of the API that it could cost.
 
 The fewest are those that the API allows. In mode `async` two more are allowed, in mode `auto` also the calls before a
-burst is noticed, in both those before a walk is. `tests/mounted/test_budgets.py` holds them to that, and
+burst or a walk is noticed. `tests/mounted/test_budgets.py` holds them to that, and
 `scripts/bench_budgets.py` writes down what they cost.
 """
 
@@ -17,9 +17,9 @@ OLD = 1_600_000_000
 MORE = 2
 ARCHIVE = 3
 """Upload, extraction, removal; with a look before and one after it: the fewest and two more."""
-WALK = 4
-"""Calls before a walk is noticed: its lists grow from the leaves."""
-READS = 4
+WALK = 2
+"""Calls before a walk is noticed: the directory itself, and the first one in it."""
+READS = 3
 """Files that are fetched by themselves before an archive is."""
 BURST = 6
 """Changes that wait for the cluster before there is a burst."""
@@ -37,7 +37,7 @@ class Row:
     before: str = ""
     """A command there, not counted; what is known then stays known. Without one, only the directory itself is."""
     noticed: int = 0
-    """Calls before a walk is noticed, in every mode."""
+    """Calls before a walk is noticed, or an archive, in mode `auto`."""
     burst: int = 0
     """Calls before a burst is noticed, in mode `auto`."""
     fewest_v2: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,11 +12,12 @@ from typing import Protocol
 import trio
 
 from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, PermissionDenied, ReadOnly, RemoteFailure
-from f7tfs.cluster.model import FileSystem, Identity, Kind, Stat
+from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
 
 logger = logging.getLogger(__name__)
 
 NAME = ".f7tfs"
+MODE = 0o700
 CLEANING = 20.0
 """Seconds that the removal of a temporary may take, also when the work itself was cancelled."""
 
@@ -47,7 +48,18 @@ class Scratch:
         self._files = files
         self._root_hint = root_hint
         self._found: dict[str, str] = {}
+        self._seen: dict[str, Entry] = {}
         self._lock = trio.Lock()
+
+    def take(self, directory: str, entries: Iterable[Entry]) -> None:
+        """A listing: what it shows of a scratch directory need not be asked for, and what is gone is forgotten."""
+        path = f"{directory.rstrip('/')}/{NAME}"
+        seen = next((entry for entry in entries if entry.name == NAME), None)
+        if seen is not None:
+            self._seen[path] = seen
+        else:
+            self._seen.pop(path, None)
+            self._found = {home: found for home, found in self._found.items() if found != path}
 
     @asynccontextmanager
     async def temporary(self, near: str, suffix: str = "") -> AsyncIterator[Temporary]:
@@ -77,7 +89,7 @@ class Scratch:
         for base in candidates(home, identity.user, self._root_hint, systems):
             path = f"{base.rstrip('/')}/{NAME}"
             try:
-                if await self._usable(path, identity.uid):
+                if self._was_seen_ready(path, identity) or await self._usable(path, identity.uid):
                     return path
             except (NotFound, NotADirectory, PermissionDenied, ReadOnly):
                 continue
@@ -85,17 +97,23 @@ class Scratch:
             f"no place for temporary files on {home}: neither the user's directory nor the mounted one"
         )
 
+    def _was_seen_ready(self, path: str, identity: Identity) -> bool:
+        seen = self._seen.get(path)
+        if seen is None or seen.kind is not Kind.DIRECTORY or seen.acl:
+            return False
+        return seen.user == identity.user and seen.mode & 0o777 == MODE
+
     async def _usable(self, path: str, uid: int) -> bool:
         try:
             found = await self._files.stat(path)
         except NotFound:
             await self._files.make_directory(path)
-            await self._files.chmod(path, 0o700)
+            await self._files.chmod(path, MODE)
             return True
         if found.kind is not Kind.DIRECTORY or found.uid != uid:
             return False
         if found.mode & 0o077:
-            await self._files.chmod(path, 0o700)
+            await self._files.chmod(path, MODE)
         return True
 
 

@@ -13,7 +13,7 @@ from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.files_v1 import FilesV1
 from f7tfs.cluster.jobs_v1 import JobsV1
 from f7tfs.cluster.join_jobs_v1 import JoinJobsV1
-from f7tfs.cluster.model import Job, JobFiles, JobRequest, StagedObject
+from f7tfs.cluster.model import Entry, Job, JobFiles, JobRequest, StagedObject
 from f7tfs.cluster.names import check_v1
 from f7tfs.cluster.patience import Patience
 from f7tfs.cluster.pieces import ROUTES, Pieces
@@ -55,6 +55,12 @@ class ClusterV1(FilesV1):
             self, self._jobs.submit, JoinJobsV1(self, self._jobs, tasks.patience), self._scratch, list
         )
         self._errands = ErrandsV1(self, client, tasks, self._jobs, self._scratch, account)
+
+    async def list_directory(self, path: str) -> list[Entry]:
+        """One call."""
+        entries = await super().list_directory(path)
+        self._scratch.take(path, entries)
+        return entries
 
     async def read_window(self, path: str, start: int, stop: int, size: int) -> bytes:
         """One call; up to three more where it begins or ends within a character. Only near an end of the file."""

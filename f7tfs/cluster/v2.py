@@ -16,7 +16,7 @@ from f7tfs.cluster.files_v2 import FilesV2
 from f7tfs.cluster.ingest_v2 import IngestV2
 from f7tfs.cluster.job_marks import has_mark, is_newer, marked, may_be_of
 from f7tfs.cluster.jobs import base_id, files_of_v2, is_transfer_name, job_of_v2, settle_cancel
-from f7tfs.cluster.model import Job, JobFiles, JobRequest, StagedObject
+from f7tfs.cluster.model import Entry, Job, JobFiles, JobRequest, StagedObject
 from f7tfs.cluster.patience import Patience
 from f7tfs.cluster.pieces import ROUTES, Pieces
 from f7tfs.cluster.port import Progress, Sink
@@ -81,6 +81,12 @@ class ClusterV2(FilesV2):
     async def aclose(self) -> None:
         """Clean up after the last job. At most two calls."""
         await self._jobs.sweep(settle=True)
+
+    async def list_directory(self, path: str) -> list[Entry]:
+        """One call."""
+        entries = await super().list_directory(path)
+        self._scratch.take(path, entries)
+        return entries
 
     async def read_window(self, path: str, start: int, stop: int, size: int) -> bytes:
         """One call; up to three more where it begins within a character."""

@@ -7,7 +7,7 @@ import logging
 import tarfile
 import uuid
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,10 @@ class Bundles:
         directory: Path,
         *,
         enabled: bool = True,
+        has_read: Callable[[Directory], bool] = lambda _: False,
     ) -> None:
+        """`has_read`: whether who asks now has just listed a directory."""
+        self._has_read = has_read
         self._cluster = cluster
         self._cache = cache
         self._metadata = metadata
@@ -67,7 +70,7 @@ class Bundles:
         if (event := self._covering(file)) is not None:
             await event.wait()
             return content.complete
-        subtree = self._neighbours.plan(file, self._cluster.limits, trio.current_time())
+        subtree = self._neighbours.plan(file, self._cluster.limits, trio.current_time(), self._has_read)
         if subtree is not None and subtree.remote_path == subtree.path and not self._metadata.made_up(subtree):
             self._coming[subtree] = trio.Event()
             self._nursery.start_soon(self._bring, subtree)

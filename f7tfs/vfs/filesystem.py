@@ -99,7 +99,15 @@ class Filesystem:
         )
         walker = Walker(cluster, self.metadata, enabled=options.bulk)
         self.metadata.on_lookup = walker.look
-        bundles = Bundles(cluster, self._cache, self.metadata, nursery, options.state_directory, enabled=options.bulk)
+        bundles = Bundles(
+            cluster,
+            self._cache,
+            self.metadata,
+            nursery,
+            options.state_directory,
+            enabled=options.bulk,
+            has_read=walker.has_read,
+        )
         self.transfers = Transfers()
         self._reader = Reader(cluster, self._cache, self.transfers, bundles, nursery, options, self.metadata.counts)
         self.metadata.on_changed = self._reader.changed

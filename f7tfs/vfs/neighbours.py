@@ -3,11 +3,13 @@
 A directory is fetched as one archive, all below it included, since the API packs nothing less. That pays where its
 files are being read in their order (`cp -r`, `tar`, `grep -r`, `git`), or where as much of it was read already as
 there is left. Like the lists of walks, the archives grow from the leaves: the next directory in order after one that
-came whole lets the directory above both come.
+came whole lets the directory above both come. Who has gone through the directories above, and reads files in order
+now (`cp -r`, `tar`, `grep -r`), is believed to want all of it, as far as one direct download brings it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -63,12 +65,20 @@ class Neighbours:
         self._reads: LRUCache[int, _Reads] = LRUCache(REMEMBERED)
         self._barred: dict[int, float] = {}
 
-    def plan(self, file: File, limits: Limits, now: float) -> Directory | None:
-        """Which directory to fetch whole when `file` is wanted and not here; None: none."""
+    def plan(
+        self, file: File, limits: Limits, now: float, has_read: Callable[[Directory], bool] = lambda _: False
+    ) -> Directory | None:
+        """Which directory to fetch whole when `file` is wanted and not here; None: none.
+
+        `has_read`: whether who wants it has just listed a directory.
+        """
         directory = file.parent
         if directory is None:
             return None
         reads = self._note(directory, file, now)
+        for wider in _gone_through(directory, has_read) if reads.in_order >= IN_ORDER else []:
+            if self._pays(wider, limits, now, None) and missing_in(wider).total <= limits.direct_read:
+                return wider
         for wider in self._after_whole_ones(directory, reads, now):
             if self._pays(wider, limits, now, None):
                 return wider
@@ -162,6 +172,16 @@ def missing_in(directory: Directory) -> Missing:
                     missing.files += 1
                     missing.size += child.attributes.size
     return missing
+
+
+def _gone_through(directory: Directory, has_read: Callable[[Directory], bool]) -> list[Directory]:
+    """It and those above it, as far as each was read; the widest first."""
+    found: list[Directory] = []
+    node: Directory | None = directory
+    while node is not None and has_read(node):
+        found.append(node)
+        node = node.parent
+    return found[::-1]
 
 
 def _orders(nodes: list[NodeType]) -> tuple[list[NodeType], list[NodeType]]:

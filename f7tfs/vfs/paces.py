@@ -49,6 +49,11 @@ def asked_by(process: int) -> Iterator[None]:
         _process.reset(token)
 
 
+def asking() -> int:
+    """The process (or thread) that this is done for; 0: not known."""
+    return _process.get()
+
+
 @dataclass(eq=False, slots=True)
 class Pace:
     """How one program goes on. Pure: times are monotonic seconds, given by the caller."""
@@ -128,7 +133,7 @@ class Paces:
 
     def _pace(self) -> Pace | None:
         """Of the program that asks; None where it is not known, or no matter."""
-        process = _process.get()
+        process = asking()
         group = self._group_of(process) if self._enabled and process > 0 else 0
         return self._paces.setdefault(group, Pace()) if group > 0 else None
 

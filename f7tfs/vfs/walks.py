@@ -1,23 +1,27 @@
 """The planner of walks: when a program goes from directory to directory, which subtree is listed in one call. Pure.
 
-A walk is noticed by its second directory below one parent: that one is listed with all below it. Its success lets the
-next one there go one level up, so that the lists grow from the leaves: the cost of a mistake stays small, and the
-whole tree is known after some five calls, whatever its size. Where a directory that holds no other was read, and just
-before it its parent, as who walks does, that was such a success already. What the server refused is left alone for an
-hour.
+A walk is noticed by its first step down: a program reads a directory and goes on at once with the first one in it,
+sooner than people do. Else it is noticed by its second directory below one parent. That one is listed with all below
+it. Its success lets the next one there go one level up, so that the lists grow from the leaves: the cost of a mistake
+stays small, and the whole tree is known after three to five calls, whatever its size. Where a directory that holds no
+other was read, and just before it its parent, as who walks does, that was such a success already. What the server
+refused is left alone for an hour.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
+from f7tfs.cluster.scratch import NAME as SCRATCH_NAME
 from f7tfs.vfs.nodes import Directory
 
 PACE_SECONDS = 3.0
 """A program goes on to its next directory sooner than that; people do not."""
+STRIDE_SECONDS = 0.5
+"""A program that has read a directory opens the first one in it sooner than that; people do not."""
 BARRED_SECONDS = 3600.0
 MOST_SECONDS = 2.0
 """A subtree whose listing took longer is not followed by a larger one: the server stops at some five seconds."""
@@ -26,6 +30,7 @@ MOST_ENTRIES = 100_000
 LOOKED_INTO = 3
 """Who only looks for names (`rsync` and `git` do) may do so in as many directories without going on."""
 REMEMBERED = 4096
+_NEVER = (float("-inf"), 0)
 
 
 @dataclass(slots=True)
@@ -45,46 +50,83 @@ class _Below:
     slow: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to list for somebody who lists a directory."""
+
+    subtrees: list[Directory] = field(default_factory=list)
+    """With all below them, the widest first; none: list it alone."""
+    guessed: bool = False
+    """Nothing beside it was listed whole, or it may not be needed: nobody waits long for it."""
+
+
 class Walks:
-    """Times are monotonic seconds, given by the caller."""
+    """Times are monotonic seconds, and processes numbers (0: not known), given by the caller."""
 
     def __init__(self) -> None:
         self._below: LRUCache[int, _Below] = LRUCache(REMEMBERED)
-        self._read: LRUCache[int, float] = LRUCache(REMEMBERED)
-        """When directories were read last, at whatever cost."""
+        self._read: LRUCache[int, tuple[float, int]] = LRUCache(REMEMBERED)
+        """When directories were read last, at whatever cost, and by whom."""
         self._barred: dict[int, float] = {}
 
-    def plan(self, directory: Directory, now: float, *, looking: bool = False) -> list[Directory]:
-        """Which subtrees to list for somebody who lists `directory`, the widest first; none: list it alone.
-
-        `looking`: only for a name in it.
-        """
+    def plan(self, directory: Directory, now: float, *, looking: bool = False, process: int = 0) -> Plan:
+        """For `process`, which lists `directory`; `looking`: only for a name in it."""
         parent = directory.parent
+        if parent is None:
+            return Plan()
         below = self._recent(parent, now)
-        if parent is None or below is None:
-            return []
-        if looking and (below.slow or below.children + below.looked_into < LOOKED_INTO):
+        if not looking and (below is None or not below.children):
+            strides = self._strides(directory, parent, now, process)
+            return Plan([directory], guessed=True) if strides else Plan()
+        if below is None or (looking and (below.slow or below.children + below.looked_into < LOOKED_INTO)):
             # Who only looks may not need any of it, and does not wait long twice.
-            return []
-        if not looking and not below.children:
-            return []
+            return Plan()
         wanted = [directory]
-        known = max(below.largest, below.leaf if self._was_read(parent, now) else 0)
+        known = max(below.largest, below.leaf if looking or self._was_read(parent, now) else 0)
         if known and not below.slow and known * _directories(parent) <= MOST_ENTRIES:
             wanted.insert(0, parent)
-        return [subtree for subtree in wanted if self._barred.get(subtree.number, now) <= now]
+        return Plan([subtree for subtree in wanted if not self._is_barred(subtree, now)], guessed=looking)
+
+    def _strides(self, directory: Directory, parent: Directory, now: float, process: int) -> bool:
+        """Whether a program steps down: it has just read what holds `directory`, and goes on with the first there.
+
+        Where something above could not be listed whole, or took long, the lists grow from the leaves.
+        """
+        if now - self.read_by(parent, process) >= STRIDE_SECONDS or not _is_first(directory, parent):
+            return False
+        above = (directory, *_ancestors(directory))
+        return not any(self._is_barred(each, now) or self._was_slow(each, now) for each in above)
+
+    def _is_barred(self, subtree: Directory, now: float) -> bool:
+        return self._barred.get(subtree.number, now) > now
+
+    def _was_slow(self, directory: Directory, now: float) -> bool:
+        below = self._recent(directory, now)
+        return below is not None and below.slow
 
     def _recent(self, parent: Directory | None, now: float) -> _Below | None:
         below = None if parent is None else self._below.get(parent.number)
         return below if below is not None and now - below.last < PACE_SECONDS else None
 
-    def _was_read(self, directory: Directory, now: float) -> bool:
-        return now - self._read.get(directory.number, float("-inf")) < PACE_SECONDS
+    def _noted(self, parent: Directory, now: float) -> _Below:
+        below = self._recent(parent, now)
+        if below is None:
+            below = self._below[parent.number] = _Below(now)
+        below.last = now
+        return below
 
-    def visited(self, directory: Directory, now: float, *, looking: bool = False) -> None:
-        """Somebody has listed `directory`, at whatever cost: a walk below its ancestors goes on."""
+    def _was_read(self, directory: Directory, now: float) -> bool:
+        return now - self._read.get(directory.number, _NEVER)[0] < PACE_SECONDS
+
+    def read_by(self, directory: Directory, process: int) -> float:
+        """When `process` was the last to list `directory`; minus infinity where it was not."""
+        when, by = self._read.get(directory.number, _NEVER)
+        return when if process and by == process else float("-inf")
+
+    def visited(self, directory: Directory, now: float, *, looking: bool = False, process: int = 0) -> None:
+        """`process` has listed `directory`, at whatever cost: a walk below its ancestors goes on."""
         if not looking:
-            self._read[directory.number] = now
+            self._read[directory.number] = (now, process)
         for ancestor in _ancestors(directory):
             below = self._recent(ancestor, now)
             if below is not None:
@@ -97,12 +139,10 @@ class Walks:
         parent = directory.parent
         if parent is None:
             return
-        below = self._recent(parent, now)
-        if below is None:
-            below = self._below[parent.number] = _Below(now)
-        below.last = now
+        below = self._noted(parent, now)
         if looking:
-            below.looked_into += 1
+            # It was noticed there: what comes after it need not be looked into as often again.
+            below.looked_into += LOOKED_INTO if entries else 1
         else:
             below.children += 1
         below.largest = max(below.largest, entries)
@@ -112,8 +152,8 @@ class Walks:
 
     def slow(self, subtree: Directory, now: float) -> None:
         """It took long, whatever came of it: nothing wider follows."""
-        if (below := self._recent(subtree.parent, now)) is not None:
-            below.slow = True
+        if subtree.parent is not None:
+            self._noted(subtree.parent, now).slow = True
 
     def refused(self, subtree: Directory, now: float) -> None:
         """The server did not list it whole."""
@@ -123,6 +163,16 @@ class Walks:
 
 def _directories(parent: Directory) -> int:
     return sum(isinstance(child, Directory) for child in parent.children.values())
+
+
+def _is_first(directory: Directory, parent: Directory) -> bool:
+    """In one of the orders in which programs go: as they are listed, by names, and by inode numbers."""
+    siblings = [
+        child for child in parent.children.values() if isinstance(child, Directory) and child.name != SCRATCH_NAME
+    ]
+    by_name = min(siblings, key=lambda each: each.name, default=None)
+    by_number = min(siblings, key=lambda each: each.number, default=None)
+    return directory in (*siblings[:1], by_name, by_number)
 
 
 def _ancestors(directory: Directory) -> Iterator[Directory]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -142,12 +143,20 @@ def _within(bound: float, command: list[str], environment: dict[str, str]) -> in
     with subprocess.Popen(
         command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        try:
-            return process.wait(bound)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            return None
+        if _ended(process.pid, bound):
+            return process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return None
+
+
+def _ended(process: int, bound: float) -> bool:
+    """Wait for its end. `Popen.wait` with a bound looks every 50 ms only, which is as long as a call takes."""
+    descriptor = os.pidfd_open(process)
+    try:
+        return bool(select.select([descriptor], [], [], bound)[0])
+    finally:
+        os.close(descriptor)
 
 
 def _calls(site: Site) -> int:

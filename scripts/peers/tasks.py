@@ -92,7 +92,8 @@ def plant_package(name: str, site: Path) -> None:
             for directory in (top, top.with_name(f"{each}.libs")):
                 if directory.is_dir():
                     shutil.copytree(directory, site / directory.name)
-    run(sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(site))
+    # All of it anew: what was compiled before tells the times of other copies, and would not be used.
+    run(sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", str(site))
 
 
 def package_here() -> str:

@@ -442,6 +442,41 @@ def test_an_archive_takes_three_calls_once_its_place_is_known(site: Site, tmp_pa
     assert site.run(main) == 3
 
 
+@pytest.mark.parametrize(("mode", "calls"), [(0o700, 3), (0o755, 5)])
+def test_the_place_of_archives_need_not_be_asked_for_where_a_listing_showed_it(
+    site: Site, tmp_path: Path, mode: int, calls: int
+) -> None:
+    archive = tmp_path / "a.tar.gz"
+    with tarfile.open(archive, "w:gz"):
+        pass
+    scratch = site.sandbox.home / ".f7tfs"
+    scratch.mkdir(exist_ok=True)
+    scratch.chmod(mode)
+
+    async def main(cluster: Cluster) -> int:
+        await cluster.identity()
+        await cluster.list_directory(site.sandbox.info.home)
+        site.sandbox.reset_calls()
+        await cluster.unpack(archive, site.top)
+        return sum(site.sandbox.calls().values())
+
+    assert site.run(main) == calls
+    assert scratch.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_place_of_archives_is_made_anew_where_a_listing_showed_that_it_is_gone(
+    site: Site, tmp_path: Path
+) -> None:
+    async def main(cluster: Cluster) -> None:
+        await cluster.pack(site.top, tmp_path / "first")
+        (site.sandbox.home / ".f7tfs").rmdir()
+        await cluster.list_directory(site.sandbox.info.home)
+        await cluster.pack(site.top, tmp_path / "second")
+
+    site.run(main)
+    assert_no_temporaries(site)
+
+
 def test_packing_what_is_not_there_fails_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
     with pytest.raises(errors.NotFound):
         site.run(lambda cluster: cluster.pack(f"{site.top}/nope", tmp_path / "a"))

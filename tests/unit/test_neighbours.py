@@ -54,11 +54,13 @@ def fetch(file: File) -> None:
     file.content.present.add(0, file.attributes.size)
 
 
-def read(neighbours: Neighbours, files: list[File], *, step: float = 0.1) -> list[Directory | None]:
-    """One after the other, each by itself."""
+def read(
+    neighbours: Neighbours, files: list[File], *, step: float = 0.1, walked: tuple[Directory, ...] = ()
+) -> list[Directory | None]:
+    """One after the other, each by itself, by one that has read the directories of `walked`."""
     plans = []
     for index, file in enumerate(files):
-        plans.append(neighbours.plan(file, LIMITS, index * step))
+        plans.append(neighbours.plan(file, LIMITS, index * step, lambda directory: directory in walked))
         fetch(file)
     return plans
 
@@ -112,6 +114,24 @@ def test_the_first_directory_of_the_next_tree_brings_the_tree(home: Home) -> Non
     read(neighbours, home.files(home.directory("d", first), 5))
     files = sorted(home.files(home.directory("d", second), 6), key=lambda file: file.number)
     assert read(neighbours, files[:2]) == [None, home.root]
+
+
+def test_who_has_gone_through_the_directories_above_gets_all_of_them(home: Home) -> None:
+    top = home.directory("top")
+    middle = home.directory("middle", top)
+    leaf = home.directory("leaf", middle)
+    files = home.files(leaf, 20)
+    assert read(Neighbours(), files[:3], walked=(leaf, middle, top)) == [None, None, top]
+    assert read(Neighbours(), files[3:6], walked=(leaf, top)) == [None, None, leaf], "another read what is between"
+    assert read(Neighbours(), files[6:9]) == [None, None, leaf]
+
+
+def test_of_what_was_gone_through_no_more_comes_than_one_download_brings(home: Home) -> None:
+    top = home.directory("top")
+    leaf = home.directory("leaf", top)
+    files = home.files(leaf, 10)
+    home.files(home.directory("other", top), 10, size=95)
+    assert read(Neighbours(), files[:3], walked=(leaf, top)) == [None, None, leaf]
 
 
 def test_what_is_not_known_whole_or_too_large_does_not_come_whole(home: Home) -> None:

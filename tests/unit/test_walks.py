@@ -7,7 +7,7 @@ from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.nodes import Attributes, Directory
 from f7tfs.vfs.subtrees import by_directory
 from f7tfs.vfs.tree import Tree, make_root
-from f7tfs.vfs.walks import BARRED_SECONDS, MOST_ENTRIES, MOST_SECONDS, PACE_SECONDS, Walks
+from f7tfs.vfs.walks import BARRED_SECONDS, MOST_ENTRIES, MOST_SECONDS, PACE_SECONDS, STRIDE_SECONDS, Walks
 
 
 def attributes() -> Attributes:
@@ -37,12 +37,22 @@ def test_who_only_looks_for_names_goes_on_from_the_fourth_directory() -> None:
         child for child in root.children.values() if isinstance(child, Directory)
     )
     for directory in (first, second, third):
-        assert walks.plan(directory, 10.0, looking=True) == []
+        assert walks.plan(directory, 10.0, looking=True).subtrees == []
         walks.listed(directory, 10.0, looking=True)
-    assert walks.plan(fourth, 10.1) == [], "nobody has read one of them"
-    assert walks.plan(fourth, 10.1, looking=True) == [fourth]
+    assert walks.plan(fourth, 10.1).subtrees == [], "nobody has read one of them"
+    assert walks.plan(fourth, 10.1, looking=True).subtrees == [root, fourth], "the others hold no directories"
+    assert walks.plan(fourth, 10.1, looking=True).guessed, "it may be the last one"
     walks.listed(fourth, 10.2, entries=10, looking=True)
-    assert walks.plan(fifth, 10.3, looking=True) == [root, fifth]
+    assert walks.plan(fifth, 10.3, looking=True).subtrees == [root, fifth]
+
+
+def test_what_was_noticed_of_who_only_looks_is_noticed_one_level_up() -> None:
+    root, walks = grown(2, 5), Walks()
+    first, second = (child for child in list(root.children.values())[:2] if isinstance(child, Directory))
+    walks.listed(first, 10.0, looking=True)
+    assert walks.plan(second, 10.1, looking=True).subtrees == []
+    walks.listed(first, 10.2, entries=50, looking=True)
+    assert walks.plan(second, 10.3, looking=True).subtrees == [root, second]
 
 
 def test_who_only_looks_for_names_waits_for_a_slow_subtree_once() -> None:
@@ -53,7 +63,7 @@ def test_who_only_looks_for_names_waits_for_a_slow_subtree_once() -> None:
     for directory in (first, second, third):
         walks.listed(directory, 10.0, looking=True)
     walks.slow(fourth, 12.0)
-    assert walks.plan(fifth, 12.1, looking=True) == []
+    assert walks.plan(fifth, 12.1, looking=True).subtrees == []
 
 
 def directories(directory: Directory) -> list[Directory]:
@@ -61,7 +71,7 @@ def directories(directory: Directory) -> list[Directory]:
     return [directory, *(below for child in found for below in directories(child))]
 
 
-def walk(walks: Walks, root: Directory, *, step: float = 0.1) -> list[str]:
+def walk(walks: Walks, root: Directory, *, step: float = 0.1, process: int = 0) -> list[str]:
     """Depth first, as find does; returns the calls that are made."""
     known: set[int] = set()
     calls = []
@@ -69,19 +79,60 @@ def walk(walks: Walks, root: Directory, *, step: float = 0.1) -> list[str]:
     for directory in directories(root):
         now += step
         if directory.number not in known:
-            wanted = walks.plan(directory, now)
+            wanted = walks.plan(directory, now, process=process).subtrees
             subtree = wanted[0] if wanted else directory
             calls.append(("tree " if wanted else "list ") + subtree.path.removeprefix("/home/user"))
             found = directories(subtree) if wanted else [directory]
             known |= {below.number for below in found}
             walks.listed(subtree, now, entries=len(found) if wanted else 0)
-        walks.visited(directory, now)
+        walks.visited(directory, now, process=process)
     return calls
 
 
 def test_a_walk_grows_from_the_leaves_until_all_is_known() -> None:
     calls = walk(Walks(), grown(depth=2, width=10))
     assert calls == ["list ", "list /d0", "list /d0/d0", "tree /d0", "tree "]
+
+
+def test_a_program_that_steps_down_at_once_is_noticed_by_its_first_step() -> None:
+    assert walk(Walks(), grown(depth=3, width=10), process=7) == ["list ", "tree /d0", "tree "]
+
+
+def test_a_step_down_is_none_by_another_or_later_or_into_another_directory() -> None:
+    root = grown(depth=1, width=9)
+    first = directories(root)[1]
+    another = next(each for each in directories(root)[1:] if not _steps(root, each))
+    late = 1.0 + STRIDE_SECONDS
+    for directory, process, now in ((first, 8, 1.0), (first, 0, 1.0), (first, 7, late), (another, 7, 1.0)):
+        walks = Walks()
+        walks.visited(root, 1.0, process=7)
+        assert walks.plan(directory, now, process=process).subtrees == []
+        assert walks.plan(first, 1.0, process=7).subtrees == [first]
+
+
+def test_the_first_directory_is_so_in_any_order_in_which_programs_go() -> None:
+    root = grown(depth=1, width=9)
+    places = [each for each in directories(root)[1:] if _steps(root, each)]
+    by_number = min(directories(root)[1:], key=lambda each: each.number)
+    assert set(places) == {root.children["d0"], by_number}
+
+
+def _steps(root: Directory, directory: Directory) -> bool:
+    walks = Walks()
+    walks.visited(root, 1.0, process=7)
+    return bool(walks.plan(directory, 1.1, process=7).subtrees)
+
+
+def test_below_what_could_not_be_listed_whole_nobody_steps_down() -> None:
+    for failing in (Walks.refused, Walks.slow):
+        root, walks = grown(depth=3, width=3), Walks()
+        first = directories(root)[1]
+        failing(walks, first, 1.0)
+        below = first
+        for _ in range(2):
+            walks.visited(below, 1.1, process=7)
+            below = directories(below)[1]
+            assert walks.plan(below, 1.2, process=7).subtrees == []
 
 
 def test_a_flat_directory_of_directories_costs_three_calls() -> None:
@@ -96,10 +147,10 @@ def test_who_reads_two_directories_and_not_what_holds_them_does_not_list_it_whol
     assert isinstance(third, Directory)
     walks.visited(root, 0, looking=True)
     walks.listed(first, 1)
-    assert walks.plan(second, 1) == [second]
+    assert walks.plan(second, 1).subtrees == [second]
     walks.visited(root, 1)
-    assert walks.plan(second, 1) == [root, second]
-    assert walks.plan(second, 1 + PACE_SECONDS) == []
+    assert walks.plan(second, 1).subtrees == [root, second]
+    assert walks.plan(second, 1 + PACE_SECONDS).subtrees == []
 
 
 def test_someone_who_looks_around_slowly_lists_alone() -> None:
@@ -113,11 +164,11 @@ def test_what_was_refused_is_listed_alone_for_an_hour() -> None:
     assert isinstance(first, Directory)
     assert isinstance(second, Directory)
     walks.listed(first, 0)
-    assert walks.plan(second, 1) == [second]
+    assert walks.plan(second, 1).subtrees == [second]
     walks.refused(second, 1)
-    assert walks.plan(second, 2) == []
+    assert walks.plan(second, 2).subtrees == []
     walks.listed(first, BARRED_SECONDS + 2)
-    assert walks.plan(second, BARRED_SECONDS + 2) == [second]
+    assert walks.plan(second, BARRED_SECONDS + 2).subtrees == [second]
 
 
 def test_nothing_wider_follows_a_slow_or_a_huge_subtree() -> None:
@@ -129,7 +180,7 @@ def test_nothing_wider_follows_a_slow_or_a_huge_subtree() -> None:
         assert isinstance(third, Directory)
         walks.listed(first, 0)
         walks.listed(second, 1, entries=entries, seconds=seconds)
-        assert walks.plan(third, 2) == [third]
+        assert walks.plan(third, 2).subtrees == [third]
 
 
 def test_a_recursive_listing_is_told_apart_by_directory() -> None:
