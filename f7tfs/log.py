@@ -55,8 +55,12 @@ class RedactingFormatter(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__(_FORMAT)
-        # Short ones would tear holes into ordinary words.
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)
+        self._secrets: tuple[str, ...] = ()
+        self.hide(secrets)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Redact these too. Not short ones: they would tear holes into ordinary words."""
+        self._secrets = (*self._secrets, *(secret for secret in secrets if len(secret) >= 6))
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record), self._secrets)
@@ -115,3 +119,10 @@ def set_up(*, debug: bool, file: Path | None = None, secrets: Iterable[str] = ()
     for name in _CHATTY:
         # What they say at DEBUG drowns everything else.
         logging.getLogger(name).setLevel(logging.INFO if debug else logging.WARNING)
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """Redact these from now on, besides those that `set_up` was given."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, RedactingFormatter):
+            handler.formatter.hide(secrets)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -87,22 +89,23 @@ def mount(
         cache_dir=None if cache_dir is None else cache_dir.absolute(),
     )
     table = merge(flags, options_from_text(",".join([*(option or []), *_write_mode_option(write_mode)])))
-    settings = gather(parse_target(remote), table, profile)
-    _run(settings, mountpoint, foreground=foreground or ready_fd is not None, ready_fd=ready_fd)
+    read = partial(gather, parse_target(remote), table, profile)
+    _run(read, mountpoint, foreground=foreground or ready_fd is not None, ready_fd=ready_fd)
 
 
 def _write_mode_option(mode: str | None) -> list[str]:
     return [] if mode is None else [f"write_mode={mode}"]
 
 
-def _run(settings: MountSettings, mountpoint: Path, *, foreground: bool, ready_fd: int | None) -> None:
+def _run(read: Callable[[], MountSettings], mountpoint: Path, *, foreground: bool, ready_fd: int | None) -> None:
+    settings = read()
     require_fuse(allow_other=settings.options.allow_other)
     place = prepare_mountpoint(mountpoint)
     if foreground:
         # The daemon's libraries take a third of a second to load, which nobody else has to wait for.
         from f7tfs.mount.foreground import run_in_foreground
 
-        sys.exit(run_in_foreground(settings, place, ready_fd))
+        sys.exit(run_in_foreground(settings, place, ready_fd, read))
     with waiting(f"connecting to {settings.url}"):
         # The daemon runs in this directory and takes the same arguments.
         seconds = settings.options.deadline + _GRACE_SECONDS

@@ -23,12 +23,14 @@ def mounts(as_json: Json = False) -> None:
 
 
 def state_of(answer: dict[str, Any]) -> str:
-    """One word: mounted, unreachable, unmounted (and still sending) or stale."""
+    """One word: mounted, unreachable, refused (the credentials), unmounted (and still sending) or stale."""
     if "problem" in answer:
         return "stale" if "remote" in answer else "problem"
     if not answer["mounted"]:
         return "unmounted"
-    return "mounted" if answer["reachable"] else "unreachable"
+    if not answer["reachable"]:
+        return "unreachable"
+    return "refused" if answer.get("credentials_refused") else "mounted"
 
 
 def _row(answer: dict[str, Any]) -> tuple[object, ...]:

@@ -104,7 +104,7 @@ def readable(answer: dict[str, Any]) -> dict[str, str]:
     if not answer["mounted"]:
         left += ", being sent; unmounted already"
     shown = {
-        "site": f"{answer['url']} as {answer['user']}" + ("" if answer["reachable"] else ", NOT REACHABLE now"),
+        "site": f"{answer['url']} as {answer['user']}{_trouble(answer)}",
         "since": moment(answer["since"]),
         "token": _token(answer.get("token_age"), answer.get("token_good_for")),
         "to be sent": left,
@@ -118,6 +118,15 @@ def readable(answer: dict[str, Any]) -> dict[str, str]:
         shown["hidden"] = f"{', '.join(hidden)}: the jobs of the mount have that name; -o jobs_name= renames those"
     failed = [f"{each['path']}: {each['error']}" for each in answer["failed"]]
     return shown | ({"FAILED": "; ".join(failed)} if failed else {})
+
+
+def _trouble(answer: dict[str, Any]) -> str:
+    """Why nothing goes to the site now, if so."""
+    if not answer["reachable"]:
+        return ", NOT REACHABLE now"
+    if refused := answer.get("credentials_refused"):
+        return f", reachable, but CREDENTIALS REFUSED: {refused}; run f7tfs login"
+    return ""
 
 
 def _token(age: float | None, good_for: float | None) -> str:

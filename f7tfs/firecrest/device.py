@@ -82,7 +82,8 @@ class DeviceFlow(CachedToken):
 
     async def _refreshed(self, http: httpx.AsyncClient) -> dict[str, Any] | None:
         """A token for the refresh token; None where there is none, or it is void."""
-        refresh_token = self._refresh_token or await self._kept()
+        # The store first: another process may have used up the one that is remembered here, or logged in anew.
+        refresh_token = await self._kept() or self._refresh_token
         if not refresh_token:
             return None
         response = await self._post(
@@ -90,7 +91,7 @@ class DeviceFlow(CachedToken):
         )
         if response.is_success:
             return _json(response)
-        if response.status_code >= 500:
+        if response.status_code >= 500 or response.status_code == 429:
             raise _refusal(response)
         await self._forget()
         return None

@@ -17,13 +17,13 @@ from f7tfs import config
 from f7tfs.cluster.connect import connect
 from f7tfs.cluster.errors import NotFound
 from f7tfs.cluster.port import Cluster
-from f7tfs.firecrest.auth import Authorization, CachedToken
+from f7tfs.firecrest.auth import Authorization
 from f7tfs.firecrest.session import Options
 from f7tfs.fuse.serve import FuseOptions, serve
-from f7tfs.mount.credentials import authorization_for
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.lock import exclusive
 from f7tfs.mount.probe import require_site
+from f7tfs.mount.renewal import ReadCredentials, RenewedAuthorization
 from f7tfs.mount.runtime import control_socket, state_base
 from f7tfs.mount.session import Session
 from f7tfs.mount.state import Origin, locked_state
@@ -34,9 +34,12 @@ from f7tfs.vfs.options import STREAMS, VfsOptions
 _log = logging.getLogger(__name__)
 
 
-async def run_mount(settings: config.MountSettings, mountpoint: Path, on_ready: Callable[[str], None]) -> int:
+async def run_mount(
+    settings: config.MountSettings, mountpoint: Path, on_ready: Callable[[str], None], read: ReadCredentials
+) -> int:
     """Mount, call `on_ready` with what is mounted once it is usable, and serve until it is unmounted.
 
+    `read`: reads the credentials again, where those of the settings are refused.
     Returns how many changes are left in the journal. Raises MountError or ClusterError, perhaps in a group, when the
     mount cannot be made.
     """
@@ -45,7 +48,7 @@ async def run_mount(settings: config.MountSettings, mountpoint: Path, on_ready: 
     with exclusive(address.with_name(address.name + ".lock"), mountpoint, busy):
         seconds = settings.options.deadline
         with trio.CancelScope(deadline=trio.current_time() + seconds) as starting:
-            return await _connect_and_serve(settings, mountpoint, address, _Ready(starting, on_ready))
+            return await _connect_and_serve(settings, mountpoint, address, _Ready(starting, on_ready), read)
         raise MountError(
             f"{settings.url} did not answer everything within {seconds:g} s", "try again later, or raise --deadline"
         )
@@ -64,10 +67,14 @@ class _Ready:
 
 
 async def _connect_and_serve(
-    settings: config.MountSettings, mountpoint: Path, address: Path, on_ready: Callable[[str], None]
+    settings: config.MountSettings,
+    mountpoint: Path,
+    address: Path,
+    on_ready: Callable[[str], None],
+    read: ReadCredentials,
 ) -> int:
     async with AsyncExitStack() as stack:
-        authorization = authorization_for(settings.credentials)
+        authorization = RenewedAuthorization(settings.credentials, read)
         cluster = await stack.enter_async_context(connected(settings, authorization))
         identity = await cluster.identity()
         root = settings.path or await home_directory(cluster, identity.user)
@@ -96,7 +103,7 @@ async def _connect_and_serve(
                 "since": time.time(),
                 "state_directory": str(state),
             },
-            live=partial(token_status, authorization),
+            live=authorization.status,
         )
         return await session.run(partial(_tell_ready, on_ready, remote, mountpoint))
 
@@ -128,12 +135,6 @@ async def connected(settings: config.MountSettings, authorization: Authorization
 def client_options(streams: int | None) -> Options:
     """How many parts are on their way to object storage at once; None: as the client has it."""
     return Options() if streams is None else Options(storage_concurrency=streams)
-
-
-def token_status(authorization: Authorization) -> dict[str, object]:
-    """Seconds since the access token was fetched and until it is fetched anew; None where that is not known."""
-    known = authorization if isinstance(authorization, CachedToken) else None
-    return {"token_age": known and known.age, "token_good_for": known and known.good_for}
 
 
 def _tell_ready(on_ready: Callable[[str], None], remote: str, mountpoint: Path) -> None:

@@ -6,6 +6,7 @@ import faulthandler
 import logging
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import trio
 
 from f7tfs import log
-from f7tfs.config import ClientCredentials, MountSettings
+from f7tfs.config import ClientCredentials, Credentials, MountSettings
 from f7tfs.errors import UserError
 from f7tfs.mount.background import Report
 from f7tfs.mount.credentials import unlocked, use_network_settings
@@ -28,9 +29,12 @@ LEFT = 3
 """The exit code of a mount that ended well, but with changes that are sent at the next one."""
 
 
-def run_in_foreground(settings: MountSettings, mountpoint: Path, ready_fd: int | None) -> int:
+def run_in_foreground(
+    settings: MountSettings, mountpoint: Path, ready_fd: int | None, again: Callable[[], MountSettings]
+) -> int:
     """Serve a mount until it ends; returns the process's exit code.
 
+    `again` reads the settings anew, for other credentials than those that are refused.
     With `ready_fd` this is a daemon: it logs to its file and reports on that descriptor. Raises UserError when there
     is a terminal to tell instead.
     """
@@ -45,8 +49,15 @@ def run_in_foreground(settings: MountSettings, mountpoint: Path, ready_fd: int |
     try:
         use_network_settings(settings.proxy, settings.ca_file)
         settings = replace(settings, credentials=unlocked(settings.credentials))
-        log.set_up(debug=settings.options.debug, file=file, secrets=_secrets(settings))
-        left = trio.run(run_mount, settings, mountpoint, partial(_ready, report))
+        secrets = _secrets(settings.credentials)
+        log.set_up(debug=settings.options.debug, file=file, secrets=secrets)
+
+        def read() -> Credentials:
+            credentials = unlocked(again().credentials)
+            log.hide(_secrets(credentials))
+            return credentials
+
+        left = trio.run(run_mount, settings, mountpoint, partial(_ready, report), read)
     except BaseException as error:  # noqa: BLE001 - the process ends here; whatever it was is told
         if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
             return 130
@@ -74,6 +85,5 @@ def _failure(error: BaseException, settings: MountSettings, file: Path | None) -
     return UserError(f"unexpected {type(error).__name__}: {error}", where)
 
 
-def _secrets(settings: MountSettings) -> list[str]:
-    credentials = settings.credentials
+def _secrets(credentials: Credentials) -> list[str]:
     return [credentials.client_secret or ""] if isinstance(credentials, ClientCredentials) else []

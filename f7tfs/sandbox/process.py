@@ -48,15 +48,15 @@ class SandboxProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> SandboxInfo:
-        """Start and wait until it takes requests."""
+    def start(self, client_secret: str = "") -> SandboxInfo:
+        """Start and wait until it takes requests. Another `client_secret` than before is no longer the old one."""
         assert not self.running
         settings = dict(self._settings)
         if self._info is not None:
             settings |= {
                 "port": self._info.port,
                 "s3_port": self._info.s3_port,
-                "client_secret": self._info.client_secret,
+                "client_secret": client_secret or self._info.client_secret,
                 "admin_token": self._info.admin_token,
             }
         command = [sys.executable, "-m", "f7tfs.sandbox", "--root", str(self.root), "--json"]

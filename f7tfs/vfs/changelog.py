@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, Refused, Unauthorized, Unavailable
+from f7tfs.cluster.errors import ClusterError, Refused, Unauthorized
 from f7tfs.vfs.change import Change, ChangeKind, State, is_at_or_below
 from f7tfs.vfs.journal import Journal, SetTime
 from f7tfs.vfs.nodes import Directory, File, Node, Standing
@@ -259,16 +259,14 @@ class ChangeLog(Precedence):
 
     def tried(self, change: Change, error: ClusterError) -> None:
         """It failed, and who waits for it tries again soon. It may have been made."""
-        if isinstance(error, Unavailable):
-            self._reachability.lost(error)
+        self._reachability.failed(error)
         change.attempts, change.error, change.tried = max(change.attempts, 1), error, trio.current_time()
         logger.info("%s is not on the cluster yet, and somebody waits for it: %s", describe(change), error)
         self.tell()
 
     def put_off(self, change: Change, error: ClusterError, *others: Change) -> None:
         """It may work later: try again after a pause, together with `others` that were tried with it."""
-        if isinstance(error, Unavailable):
-            self._reachability.lost(error)
+        self._reachability.failed(error)
         attempts, now = change.attempts + 1, trio.current_time()
         pause = min(LONGEST_PAUSE, 2.0**attempts) * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter
         for each in (change, *others):

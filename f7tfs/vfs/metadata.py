@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 import cachetools
 import trio
 
-from f7tfs.cluster.errors import ClusterError, NotFound, PermissionDenied, TooLarge, Unavailable
+from f7tfs.cluster.errors import ClusterError, NotFound, PermissionDenied, TooLarge, Unauthorized, Unavailable
 from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.asides import shown
@@ -255,6 +255,9 @@ class Metadata:
             if not known:
                 raise
             return
+        except Unauthorized as error:
+            self._reachability.failed(error)
+            raise
         except (TooLarge, PermissionDenied) as error:
             directory.unlistable_until = asked + UNLISTABLE_SECONDS
             directory.too_large = isinstance(error, TooLarge)

@@ -141,8 +141,7 @@ class Presently:
         return self._reachability.patience if away else self._options.deadline * CLOSE_SHARE
 
     def _lost(self, error: ClusterError) -> Attempt:
-        if isinstance(error, Unavailable):
-            self._reachability.lost(error)
+        self._reachability.failed(error)
         if self._options.write_mode == "sync":
             raise error
         return Attempt.UNCERTAIN

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import trio
 
+from f7tfs.cluster.errors import ClusterError, Unauthorized, Unavailable
+
 logger = logging.getLogger(__name__)
 
 # After a failure, nobody tries again for so long where there is something to go on with.
@@ -31,6 +33,8 @@ class Reachability:
         """Wall-clock time since when the cluster is away; None: it is not."""
         self.lost_at = float("inf")
         """Monotonic time since when it is away; infinity: it is not."""
+        self.refused: str | None = None
+        """What was said when the credentials were not accepted; None: they are."""
         self.on_return: Callable[[], None] = lambda: None
 
     @property
@@ -50,10 +54,31 @@ class Reachability:
             self.since, self.lost_at = time.time(), trio.current_time()
             logger.warning("the cluster cannot be reached; what is known is served, what is written waits: %s", why)
 
+    def failed(self, error: ClusterError) -> None:
+        """A call failed: that may tell whether the cluster is there, and whether it lets this user in."""
+        if isinstance(error, Unavailable):
+            self.lost(error)
+        elif isinstance(error, Unauthorized):
+            self._denied(error)
+
+    def _denied(self, why: Unauthorized) -> None:
+        if self.refused is None:
+            logger.warning("the credentials are refused; what is written waits for other ones: %s", why)
+        self._there()
+        self.refused = str(why)
+
     def found(self) -> None:
         """A call was answered."""
+        returned = self.since is not None or self.refused is not None
+        self._there()
+        if self.refused is not None:
+            logger.warning("the credentials are accepted again")
+            self.refused = None
+        if returned:
+            self.on_return()
+
+    def _there(self) -> None:
         self.pause_ends = float("-inf")
         if self.since is not None:
             logger.warning("the cluster is back after %.0f s", time.time() - self.since)
             self.since, self.lost_at = None, float("inf")
-            self.on_return()

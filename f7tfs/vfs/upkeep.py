@@ -118,6 +118,7 @@ class Upkeep:
             "user": self._metadata.identity.user,
             "reachable": self._reachability.since is None,
             "unreachable_since": self._reachability.since,
+            "credentials_refused": self._reachability.refused,
             "changes_left": changes,
             "bytes_left": size,
             "failed": [entry(change) for change in self._reintegration.failed()],

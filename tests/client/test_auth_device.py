@@ -215,3 +215,15 @@ def test_no_secret_is_shown() -> None:
     token = run(device.get_access_token)
     assert token not in repr(device)
     assert "refresh-1" not in repr(device)
+
+
+def test_a_new_login_of_another_process_is_taken_and_not_forgotten() -> None:
+    provider, store = Provider(), Store()
+    auth = flow(provider, store=store, clock=(clock := Clock()))
+    run(auth.get_access_token)
+    # `f7tfs login` in a terminal, while a mount has the old one.
+    provider.refresh_tokens = {"of the new login"}
+    store.put("my-client@https://idp.test/token", "of the new login")
+    clock.now += 3600
+    run(auth.get_access_token)
+    assert provider.logins == 1

@@ -123,6 +123,8 @@ def test_credentials_that_are_no_longer_taken(new_mount: Callable[..., Mount], a
     assert status["changes_left"] == 1
     assert status["waiting"][0]["path"].endswith("/ours")
     assert status["failed"] == []
+    assert status["reachable"] is True
+    assert status["credentials_refused"]
     mount.sandbox.clear_faults()
     wait_until((mount.remote / "ours").exists)
     assert (mount.path / "theirs").read_text() == "x"
