@@ -77,7 +77,7 @@ class IngestV2:
             if not (record.kept and is_interrupted(error)):
                 await settle(state, record, self.give_up)
             raise told(error) from None
-        self._jobs.clean_later(_job(state))
+        await self._jobs.clean_later(_job(state))
         await record.clear()
 
     async def _resumed(self, path: str, record: UploadRecord, size: int) -> dict[str, Any] | None:
@@ -115,13 +115,16 @@ class IngestV2:
             "ino": None,
         }
         await record.save(state)
+        if record.kept:
+            # Whoever goes on with the upload needs the logs, and removes them.
+            await self._jobs.ledger.strike(*job.logs)
         return state
 
     async def give_up(self, state: Mapping[str, Any]) -> None:
         """Leave nothing of an upload behind. The job might hold a node until its time limit. Raises Unavailable."""
         job = _job(state)
         await self._jobs.cancel(job)
-        self._jobs.clean_later(job)
+        await self._jobs.clean_later(job)
         await removed_for_certain(self._files.remove, str(state["temporary"]))
 
     # -- the steps -------------------------------------------------------------------------------

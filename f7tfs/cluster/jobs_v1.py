@@ -13,15 +13,18 @@ from f7tfs.cluster import translate
 from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, SchedulerRefused, Unavailable, Uncertain
 from f7tfs.cluster.job_marks import is_newer, marked, unmarked
 from f7tfs.cluster.jobs import base_id, is_transfer_name, job_of_v1_acct, job_of_v1_queue, paths_of_v1, settle_cancel
+from f7tfs.cluster.ledger import Ledger, NoLedger
 from f7tfs.cluster.model import Job, JobFiles, JobRequest
 from f7tfs.cluster.names import check_v1
-from f7tfs.cluster.scratch import removed
+from f7tfs.cluster.scratch import Temporary, passing
 from f7tfs.cluster.tasks_v1 import TasksV1
 from f7tfs.cluster.translate import translated
 from f7tfs.firecrest.client_v1 import FirecrestV1
 
 logger = logging.getLogger(__name__)
 
+_READING = 60.0
+"""After so many seconds the scheduler has read a script that was submitted."""
 _ANY_TASK = "4294967294"
 """Stands in the paths of an array of which no task has begun."""
 
@@ -44,6 +47,7 @@ class JobsV1:
         self._client = client
         self._tasks = tasks
         self._account = account
+        self.ledger: Ledger = NoLedger()
         self._paths: dict[str, tuple[str, str, str]] = {}
         """Script, stdout and stderr of jobs seen so far: v1 does not tell them of jobs that have ended."""
 
@@ -61,11 +65,9 @@ class JobsV1:
         # Else the job would be called by the name of the temporary; this is what sbatch and v2 call it.
         name = request.name or posixpath.basename(request.script_path or "sbatch")
         content = marked(named(script, name), request.mark).encode(errors="surrogateescape")
-        try:
+        async with passing(self.ledger, self._files.remove, Temporary(path), rest=_READING):
             await self._files.write_direct(path, content)
             return await self._submit(path, request)
-        finally:
-            await removed(self._files.remove, path)
 
     async def _submit(self, path: str, request: JobRequest) -> str:
         check_v1(path)

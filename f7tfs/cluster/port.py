@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from f7tfs.cluster.errand import Errand
+from f7tfs.cluster.ledger import Ledger
 from f7tfs.cluster.model import (
     Entry,
     Features,
@@ -55,6 +56,14 @@ class Cluster(Protocol):
 
     def check_name(self, path: str) -> None:
         """Raises InvalidName for a path of something new that this API cannot carry exactly. Asks nothing."""
+
+    # -- what is left behind ---------------------------------------------------------------------
+
+    def note_in(self, ledger: Ledger) -> None:
+        """Note what is made for a while before it is made, so that a later process can remove it."""
+
+    async def tidy(self) -> None:
+        """Remove what waits to be removed. A few calls at most; none where nothing does."""
 
     # -- who and where ---------------------------------------------------------------------------
 

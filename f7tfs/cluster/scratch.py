@@ -12,12 +12,14 @@ from typing import Protocol
 import trio
 
 from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, PermissionDenied, ReadOnly, RemoteFailure
+from f7tfs.cluster.ledger import Ledger, NoLedger
 from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
 
 logger = logging.getLogger(__name__)
 
 NAME = ".f7tfs"
 MODE = 0o700
+Remove = Callable[[str], Awaitable[None]]
 CLEANING = 20.0
 """Seconds that the removal of a temporary may take, also when the work itself was cancelled."""
 
@@ -46,6 +48,7 @@ class Scratch:
 
     def __init__(self, files: Files, root_hint: str | None = None) -> None:
         self._files = files
+        self.ledger: Ledger = NoLedger()
         self._root_hint = root_hint
         self._found: dict[str, str] = {}
         self._seen: dict[str, Entry] = {}
@@ -65,11 +68,8 @@ class Scratch:
     async def temporary(self, near: str, suffix: str = "") -> AsyncIterator[Temporary]:
         """A path on the file system of `near`; what is there at the end is removed."""
         made = Temporary(f"{await self.directory(near)}/{secrets.token_hex(8)}{suffix}")
-        try:
+        async with passing(self.ledger, self._files.remove, made):
             yield made
-        finally:
-            if not made.gone:
-                await removed(self._files.remove, made.path)
 
     async def name(self, near: str) -> str:
         """A path on the file system of `near` that nobody else uses; what is made there is the caller's to remove."""
@@ -137,12 +137,26 @@ def is_below(path: str, top: str) -> bool:
     return path == top or path.startswith(f"{top.rstrip('/')}/")
 
 
-async def removed(remove: Callable[[str], Awaitable[None]], path: str) -> None:
-    """Remove a temporary of ours; a failure is only logged, since nobody can do anything about it."""
+@asynccontextmanager
+async def passing(ledger: Ledger, remove: Remove, made: Temporary, rest: float = 0.0) -> AsyncIterator[None]:
+    """What is made at a path in the block is removed at its end; by a later process, should this one be killed."""
+    await ledger.note(made.path, rest=rest)
+    try:
+        yield
+    finally:
+        if made.gone or await removed(remove, made.path):
+            await ledger.strike(made.path)
+
+
+async def removed(remove: Remove, path: str) -> bool:
+    """Remove a temporary of ours. A failure is only logged: whoever comes after sees to it, or nobody can."""
     with trio.CancelScope(shield=True, deadline=trio.current_time() + CLEANING):
         try:
             await remove(path)
         except NotFound:
-            pass
+            return True
         except ClusterError as error:
-            logger.warning("a temporary file is left on the cluster: %s: %s", path, error)
+            logger.warning("a temporary file is left on the cluster for now: %s: %s", path, error)
+        else:
+            return True
+    return False

@@ -15,6 +15,7 @@ from f7tfs.cluster.errand import Errand, submitting
 from f7tfs.cluster.errors import ClusterError, NotFound, Unavailable
 from f7tfs.cluster.following import MISSING, JobFollower, TransferJob
 from f7tfs.cluster.jobs import state_of
+from f7tfs.cluster.ledger import Ledger, NoLedger
 from f7tfs.cluster.model import JobState
 from f7tfs.cluster.patience import Patience, Poll
 from f7tfs.cluster.scratch import removed
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _SETTLE = 1.0
 """Seconds after which a job whose work was seen has ended."""
+_WRITING = 30.0
+"""So long a job of a killed process may take until its logs are there and ended. A later one leaves them."""
 Starter = Callable[..., Awaitable[dict[str, Any]]]
 
 
@@ -38,6 +41,7 @@ class TransferJobs(JobFollower):
         self._site = site
         self._account = account
         self._litter: deque[tuple[float, TransferJob]] = deque()
+        self.ledger: Ledger = NoLedger()
 
     async def start(self, method: Starter, *arguments: Any) -> TransferJob:
         """Call `method` of the client, which submits a job.
@@ -50,6 +54,7 @@ class TransferJobs(JobFollower):
             answer = await method(self._site.name, *arguments, self._account)
             job = _job_of(answer)
         self.ids.add(job.job_id)
+        await self.ledger.note(*job.logs, rest=_WRITING)
         return job
 
     @asynccontextmanager
@@ -65,10 +70,11 @@ class TransferJobs(JobFollower):
                 await self.cancel(job)
             raise
         finally:
-            self.clean_later(job)
+            await self.clean_later(job)
 
-    def clean_later(self, job: TransferJob) -> None:
+    async def clean_later(self, job: TransferJob) -> None:
         """Its logs are removed some time after its end."""
+        await self.ledger.note(*job.logs, rest=_WRITING)
         self._litter.append((trio.current_time(), job))
 
     async def run(self, errand: Errand, what: str, method: Starter, *arguments: Any) -> str | None:
@@ -124,8 +130,8 @@ class TransferJobs(JobFollower):
             await trio.sleep_until(self._litter[-1][0] + _SETTLE)
         while self._litter and self._litter[0][0] + _SETTLE <= trio.current_time():
             _, job = self._litter.popleft()
-            for log in job.logs:
-                await removed(self._remove, log)
+            gone = [log for log in job.logs if await removed(self._remove, log)]
+            await self.ledger.strike(*gone)
 
     async def _remove(self, path: str) -> None:
         with translated(translate.v2):

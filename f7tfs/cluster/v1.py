@@ -13,6 +13,7 @@ from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.files_v1 import FilesV1
 from f7tfs.cluster.jobs_v1 import JobsV1
 from f7tfs.cluster.join_jobs_v1 import JoinJobsV1
+from f7tfs.cluster.ledger import Ledger
 from f7tfs.cluster.model import Entry, Job, JobFiles, JobRequest, StagedObject
 from f7tfs.cluster.names import check_v1
 from f7tfs.cluster.patience import Patience
@@ -75,6 +76,13 @@ class ClusterV1(FilesV1):
                 return await self._client.tail(self.system, path, bytes=offset + 1, skip_beginning="true")
 
         return await windows.read_ends(head, tail, start, stop, size)
+
+    def note_in(self, ledger: Ledger) -> None:
+        """From now on."""
+        self._scratch.ledger = self._jobs.ledger = ledger
+
+    async def tidy(self) -> None:
+        """Nothing waits here to be removed."""
 
     # -- staging ---------------------------------------------------------------------------------
 

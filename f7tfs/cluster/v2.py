@@ -16,6 +16,7 @@ from f7tfs.cluster.files_v2 import FilesV2
 from f7tfs.cluster.ingest_v2 import IngestV2
 from f7tfs.cluster.job_marks import has_mark, is_newer, marked, may_be_of
 from f7tfs.cluster.jobs import base_id, files_of_v2, is_transfer_name, job_of_v2, settle_cancel
+from f7tfs.cluster.ledger import Ledger
 from f7tfs.cluster.model import Entry, Job, JobFiles, JobRequest, StagedObject
 from f7tfs.cluster.patience import Patience
 from f7tfs.cluster.pieces import ROUTES, Pieces
@@ -80,6 +81,14 @@ class ClusterV2(FilesV2):
 
     async def aclose(self) -> None:
         """Clean up after the last job. At most two calls."""
+        await self.tidy()
+
+    def note_in(self, ledger: Ledger) -> None:
+        """From now on."""
+        self._scratch.ledger = self._jobs.ledger = ledger
+
+    async def tidy(self) -> None:
+        """The logs of transfer jobs, two calls each."""
         await self._jobs.sweep(settle=True)
 
     async def list_directory(self, path: str) -> list[Entry]:

@@ -29,6 +29,7 @@ from f7tfs.vfs.handles import DirectoryHandle, Handle, HandleTable
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.jobs import JobsTree, OutputFile
 from f7tfs.vfs.journal import Journal
+from f7tfs.vfs.leftovers import cleaning_up
 from f7tfs.vfs.listing import Listing
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
@@ -68,7 +69,7 @@ async def open_filesystem(cluster: Cluster, root: str, options: VfsOptions) -> A
     options.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(contextlib.closing(Journal(options.state_directory / "journal.sqlite")))
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery, cleaning_up(cluster, journal, options.state_directory, nursery):
             filesystem = Filesystem(cluster, journal, options, nursery)
             stack.enter_context(contextlib.closing(filesystem.jobs))
             await filesystem.start(root)

@@ -27,6 +27,7 @@ from f7tfs.cluster.errors import (
     Uncertain,
     Unsupported,
 )
+from f7tfs.cluster.ledger import Ledger
 from f7tfs.cluster.model import (
     Entry,
     Features,
@@ -160,6 +161,12 @@ class SimulatedCluster:
 
     def check_name(self, path: str) -> None:
         """Any name will do."""
+
+    def note_in(self, ledger: Ledger) -> None:
+        """Nothing is made for a while."""
+
+    async def tidy(self) -> None:
+        """Nothing waits to be removed."""
 
     @contextlib.asynccontextmanager
     async def _call(self, *what: object, slow: float | None = None, changes: bool = True) -> AsyncIterator[None]:
