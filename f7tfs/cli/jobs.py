@@ -107,6 +107,10 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+_UNTOLD = ("key", "finished", "steps")
+"""What the state and the title tell already."""
+
+
 @jobs.command("show")
 def show_job(job: JobId, mount: InMount = None, as_json: Json = False) -> None:
     """Show all that is known of a job."""
@@ -114,8 +118,8 @@ def show_job(job: JobId, mount: InMount = None, as_json: Json = False) -> None:
     if as_json:
         show_json(info)
     else:
-        told = {name: value for name, value in info.items() if value not in (None, "", [])}
-        told.pop("steps", None)
+        told = {name: value for name, value in info.items() if value not in (None, "", []) and name not in _UNTOLD}
+        told |= {name: duration(told[name]) for name in ("elapsed", "limit") if name in told}
         told |= {f"step {step['id']}": f"{step['state']} ({step['name']})" for step in info["steps"]}
         show_record(f"job {info['key']}", told)
 

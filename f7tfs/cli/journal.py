@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from f7tfs.cli.arguments import Json
-from f7tfs.cli.output import count, moment, show_json, show_table, size, tell
+from f7tfs.cli.output import count, duration, show_json, show_table, size, tell
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mount_of
 from f7tfs.mount.runtime import absolute, state_base
@@ -48,15 +49,15 @@ def show(place: Place = None, base: Base = None, as_json: Json = False) -> None:
     if as_json:
         show_json(told)
         return
-    columns = ("id", "change", "state", "size", "since", "of", "error")
+    columns = ("id", "change", "state", "size", "for", "of", "error")
     show_table(columns, [_row(entry) for entry in told], empty="the cluster has every change")
 
 
 def _row(entry: dict[str, Any]) -> Sequence[object]:
     change = f"{entry['kind']} {entry['path']}" + (f" to {entry['new_path']}" if entry["new_path"] else "")
     where = entry["mountpoint"] or f"{entry['remote']} (not mounted)"
-    since = moment(entry["since"])
-    return (entry["id"], change, entry["state"], size(entry["bytes"]), since, where, entry["error"] or "")
+    age = duration(max(0.0, time.time() - entry["since"]))
+    return (entry["id"], change, entry["state"], size(entry["bytes"]), age, where, entry["error"] or "")
 
 
 @journal.command()

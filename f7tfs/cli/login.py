@@ -96,10 +96,11 @@ def _site(site: str | None, token_url: str | None) -> tuple[str, str]:
     suggested = os.environ.get("FIRECREST_URL")
     if site is None and suggested is None:
         for each in SITES:
-            tell(f"    {each.name:10} {each.title}; {each.hint}")
+            tell(f"    {each.name:10} {each.title}")
     text = site or answer("site (one of these, or its FirecREST URL)", "--site", suggested)
     known = known_site(text)
     if known is not None:
+        tell(f"    {known.hint}")
         return known.url, token_url or known.token_url
     if not text.startswith(("https://", "http://")):
         raise ConfigError(

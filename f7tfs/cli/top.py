@@ -95,7 +95,7 @@ def _drawn(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any
     return Group(
         table(_COLUMNS, _rows(now, before, interval)),
         "",
-        table(("transfer", "", "phase", "so far", "rate"), transfers) if transfers else "",
+        *((table(("transfer", "", "phase", "so far", "rate"), transfers), "") if transfers else ()),
         table(("calls", "of the API", "by"), routes[:_MOST_ROUTES]),
         "",
         table(("mount point", "not sent yet", "why"), waiting[:_MOST_ROUTES]) if waiting else "",
