@@ -25,6 +25,8 @@ PACE_SECONDS = 10.0
 """A program that reads files one after the other comes back sooner than that."""
 IN_ORDER = 3
 """So many files in a row are a sequence."""
+BYTECODE = "__pycache__"
+"""Who imports a Python package reads most of what is in these, in an order of its own: any is as good."""
 FEWEST = 4
 """An archive costs three calls: fewer files are fetched one by one."""
 MOST_FILES = 5000
@@ -40,6 +42,7 @@ class _Reads:
 
     last: float
     name: str = ""
+    files: int = 0
     in_order: int = 0
     size: int = 0
     whole: bool = False
@@ -83,7 +86,8 @@ class Neighbours:
             if self._pays(wider, limits, now, None):
                 return wider
         # The file that is wanted now is missing, too.
-        read = None if reads.in_order >= IN_ORDER else reads.size + file.attributes.size
+        in_order = reads.files if directory.name == BYTECODE else reads.in_order
+        read = None if in_order >= IN_ORDER else reads.size + file.attributes.size
         return directory if self._pays(directory, limits, now, read) else None
 
     def _after_whole_ones(self, directory: Directory, reads: _Reads, now: float) -> list[Directory]:
@@ -102,6 +106,7 @@ class Neighbours:
     def _note(self, directory: Directory, file: File, now: float) -> _Reads:
         reads = self._recent(directory, now)
         reads.in_order = reads.in_order + 1 if _follows(directory, reads.name, file) else 1
+        reads.files += 1
         reads.name = file.name
         reads.size += file.attributes.size
         above = directory.parent

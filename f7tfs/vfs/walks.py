@@ -6,6 +6,9 @@ it. Its success lets the next one there go one level up, so that the lists grow 
 stays small, and the whole tree is known after three to five calls, whatever its size. Where a directory that holds no
 other was read, and just before it its parent, as who walks does, that was such a success already. What the server
 refused is left alone for an hour.
+
+Who looks for the bytecode of a Python package imports it: the package is listed with all below it, in place of that
+one directory.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from dataclasses import dataclass, field
 from cachetools import LRUCache
 
 from f7tfs.cluster.scratch import NAME as SCRATCH_NAME
+from f7tfs.vfs.neighbours import BYTECODE
 from f7tfs.vfs.nodes import Directory
 
 PACE_SECONDS = 3.0
@@ -74,6 +78,8 @@ class Walks:
         parent = directory.parent
         if parent is None:
             return Plan()
+        if looking and _is_imported(directory, parent) and not self._is_hopeless(parent, now):
+            return Plan([parent], guessed=True)
         below = self._recent(parent, now)
         if not looking and (below is None or not below.children):
             strides = self._strides(directory, parent, now, process)
@@ -94,8 +100,12 @@ class Walks:
         """
         if now - self.read_by(parent, process) >= STRIDE_SECONDS or not _is_first(directory, parent):
             return False
+        return not self._is_hopeless(directory, now)
+
+    def _is_hopeless(self, directory: Directory, now: float) -> bool:
+        """Whether it, or what holds it, could not be listed whole, or took long."""
         above = (directory, *_ancestors(directory))
-        return not any(self._is_barred(each, now) or self._was_slow(each, now) for each in above)
+        return any(self._is_barred(each, now) or self._was_slow(each, now) for each in above)
 
     def _is_barred(self, subtree: Directory, now: float) -> bool:
         return self._barred.get(subtree.number, now) > now
@@ -163,6 +173,11 @@ class Walks:
 
 def _directories(parent: Directory) -> int:
     return sum(isinstance(child, Directory) for child in parent.children.values())
+
+
+def _is_imported(directory: Directory, parent: Directory) -> bool:
+    """Whether who looks into `directory` imports a Python package, of which it will look into more directories."""
+    return directory.name == BYTECODE and "__init__.py" in parent.children
 
 
 def _is_first(directory: Directory, parent: Directory) -> bool:

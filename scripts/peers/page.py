@@ -26,7 +26,8 @@ the calls of the API. A task was stopped after {bound}. *Times sshfs* is how man
 better of its modes), until the cluster had it. The load of the machine was {load} (2 are both cores
 busy): other work was done on it meanwhile, so only large differences mean something.{note}
 
-Versions: {versions}. rclone with `--vfs-cache-mode full`, all else as by default.
+Versions: {versions}. rclone with `--vfs-cache-mode full --vfs-fast-fingerprint`, all else
+as by default.
 """
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import compileall
 import os
+import py_compile
 import random
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +76,28 @@ def test_tar_of_a_flat_directory_is_a_listing_and_an_archive(mount: Mount) -> No
     mount.sh("tar cf - flat | md5sum > /dev/null")
     assert mount.calls() <= 8
     assert mount.run("cat", "flat/f150") == "150\n"
+
+
+def test_an_import_lists_a_package_whole_and_brings_its_bytecode(mount: Mount) -> None:
+    top = mount.remote / "site" / "package"
+    for package in (top, top / "sub"):
+        package.mkdir(parents=True)
+        for index in range(20):
+            (package / f"m{index:02}.py").write_text(f"number = {index}\n" * 5)
+        imports = "".join(f"from . import m{index:02}\n" for index in random.Random(7).sample(range(20), 20))
+        (package / "__init__.py").write_text(imports + ("from . import sub\n" if package is top else ""))
+    compileall.compile_dir(top, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    for path in [*top.rglob("*"), top]:
+        os.utime(path, (OLD, OLD))
+    forget(mount)
+    code = (
+        "import package; print(sum(getattr(package.sub, name).number for name in dir(package.sub) if name[0] == 'm'))"
+    )
+    assert mount.sh(f'PYTHONPATH=site PYTHONDONTWRITEBYTECODE=1 "{sys.executable}" -S -c "{code}"') == "190\n"
+    calls = mount.sandbox.calls()
+    # The package, all of it; for each directory of bytecode three files by themselves and an archive, whose place is
+    # made once.
+    assert sum(calls.values()) <= 3 + 2 * 6 + 3, calls
 
 
 def test_one_file_brings_no_other(mount: Mount) -> None:

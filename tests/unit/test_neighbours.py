@@ -87,6 +87,13 @@ def test_files_read_at_random_bring_their_directory_only_when_half_of_it_was_rea
     assert read(Neighbours(), order) == [None] * 9 + [directory]
 
 
+def test_bytecode_comes_with_the_third_file_in_any_order(home: Home) -> None:
+    directory = home.directory("__pycache__")
+    files = home.files(directory, 20)
+    order = [files[index] for index in range(0, 20, 2)][::-1]
+    assert read(Neighbours(), order[:3]) == [None, None, directory]
+
+
 def test_files_read_slowly_bring_nothing(home: Home) -> None:
     files = home.files(home.directory("d"), 10)
     assert read(Neighbours(), files[:5], step=PACE_SECONDS + 1) == [None] * 5

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from f7tfs.cluster.model import Entry, Kind
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.nodes import Attributes, Directory
 from f7tfs.vfs.subtrees import by_directory
 from f7tfs.vfs.tree import Tree, make_root
-from f7tfs.vfs.walks import BARRED_SECONDS, MOST_ENTRIES, MOST_SECONDS, PACE_SECONDS, STRIDE_SECONDS, Walks
+from f7tfs.vfs.walks import BARRED_SECONDS, MOST_ENTRIES, MOST_SECONDS, PACE_SECONDS, STRIDE_SECONDS, Plan, Walks
 
 
 def attributes() -> Attributes:
@@ -53,6 +55,32 @@ def test_what_was_noticed_of_who_only_looks_is_noticed_one_level_up() -> None:
     assert walks.plan(second, 10.1, looking=True).subtrees == []
     walks.listed(first, 10.2, entries=50, looking=True)
     assert walks.plan(second, 10.3, looking=True).subtrees == [root, second]
+
+
+def package() -> tuple[Directory, Directory]:
+    """A directory, and the `__pycache__` in it."""
+    root = make_root("/home/user", attributes())
+    tree = Tree(InodeTable(), root, lambda _text: 0)
+    top = tree.make(root, "package", attributes(), None, 0)
+    assert isinstance(top, Directory)
+    tree.attach(top, root, top.name)
+    bytecode = tree.make(top, "__pycache__", attributes(), None, 0)
+    assert isinstance(bytecode, Directory)
+    tree.attach(bytecode, top, bytecode.name)
+    return top, bytecode
+
+
+def test_a_python_package_is_listed_whole_for_who_imports_it() -> None:
+    top, bytecode = package()
+    assert Walks().plan(bytecode, 10.0, looking=True).subtrees == [], "site-packages are none"
+    init = Tree(InodeTable(), top, lambda _text: 0)
+    init.attach(init.make(top, "__init__.py", replace(attributes(), kind=Kind.FILE), None, 0), top, "__init__.py")
+    assert Walks().plan(bytecode, 10.0, looking=True) == Plan([top], guessed=True)
+    assert Walks().plan(bytecode, 10.0).subtrees == []
+    for failing in (Walks.refused, Walks.slow):
+        walks = Walks()
+        failing(walks, top, 10.0)
+        assert walks.plan(bytecode, 10.1, looking=True).subtrees == []
 
 
 def test_who_only_looks_for_names_waits_for_a_slow_subtree_once() -> None:
