@@ -24,8 +24,9 @@ KIND_BITS = {
 }
 NOBODY = 65534
 BLOCK = 512
-# What programs should read and write at once.
-PREFERRED_BLOCK = 128 * 1024
+# What programs should read and write at once. Buffered readers fetch so much, though they want a few bytes; of an empty
+# file there is nothing to fetch, and it is to be written: by as much as the kernel passes on in one request.
+PREFERRED_BLOCK, EMPTY_BLOCK = 128 * 1024, 1024 * 1024
 
 
 class Owners:
@@ -97,7 +98,7 @@ def to_entry(shown: Shown, owners: Owners, timeout: float) -> pyfuse3.EntryAttri
     entry.st_gid = owners.gid(shown.group)
     entry.st_size = shown.size
     entry.st_blocks = -(-shown.size // BLOCK)
-    entry.st_blksize = PREFERRED_BLOCK
+    entry.st_blksize = EMPTY_BLOCK if shown.kind is Kind.FILE and not shown.size else PREFERRED_BLOCK
     entry.st_mtime_ns = shown.mtime_ns
     entry.st_ctime_ns = shown.mtime_ns if shown.ctime_ns is None else shown.ctime_ns
     entry.st_atime_ns = shown.mtime_ns if shown.atime_ns is None else shown.atime_ns

@@ -94,6 +94,9 @@ def test_blocks_links_and_sizes_make_sense(mount: Mount) -> None:
     found = (mount.path / "f").stat()
     assert (found.st_size, found.st_nlink, found.st_blksize) == (10_000, 1, 131072)
     assert found.st_blocks * 512 >= 10_000
+    mount.sh("touch empty; mkdir d")
+    # What is to be written comes by a mebibyte; a reader who wants a few bytes does not fetch so much.
+    assert [(mount.path / name).stat().st_blksize for name in ("empty", "d")] == [2**20, 131072]
     assert mount.run("du", "--apparent-size", "-b", "f").split()[0] == "10000"
 
 
