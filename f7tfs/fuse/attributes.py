@@ -24,8 +24,8 @@ KIND_BITS = {
 }
 NOBODY = 65534
 BLOCK = 512
-# What programs should read and write at once. Buffered readers fetch so much, though they want a few bytes; of an empty
-# file there is nothing to fetch, and it is to be written: by as much as the kernel passes on in one request.
+# What programs should read and write at once. Buffered readers fetch so much, though they want a few bytes; an empty
+# file has nothing to fetch, and is to be written: by as much as the kernel passes on in one request.
 PREFERRED_BLOCK, EMPTY_BLOCK = 128 * 1024, 1024 * 1024
 
 
