@@ -70,7 +70,10 @@ class IngestV2:
         if size == 0:
             raise Unsupported(f"{path}: an empty file cannot be staged")
         await check_target(self._files.stat, path)
-        state = await self._resumed(path, record, size) or await self._begun(path, size, progress, record)
+        try:
+            state = await self._resumed(path, record, size) or await self._begun(path, size, progress, record)
+        except RemoteFailure as error:
+            raise told(error) from None
         try:
             await self._carry_on(path, source, state, progress, record)
         except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up

@@ -7,7 +7,7 @@ from typing import Any
 
 from f7tfs.cluster import translate
 from f7tfs.cluster.diagnosis import errno_phrase
-from f7tfs.cluster.errors import ClusterError, RemoteFailure, SchedulerRefused
+from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, SchedulerRefused, Uncertain
 from f7tfs.cluster.patience import Patience, Poll
 from f7tfs.cluster.translate import one_line, translated
 from f7tfs.firecrest.client_v1 import FirecrestV1
@@ -19,6 +19,8 @@ FAILED = frozenset({"118", "300", "302", "400"})
 _MOST_RETRIES = 5
 """The server tries for ever to bring an upload to the cluster; after so many failures it is given up here."""
 _COMPUTE = 120.0
+_MISSING = 3
+"""Only so many denials in a row are believed."""
 
 
 class TasksV1:
@@ -30,12 +32,19 @@ class TasksV1:
 
     async def until(self, task_id: str, wanted: frozenset[str], bound: float, what: str) -> Mapping[str, Any]:
         """The task, once its status is one of `wanted`. Raises what its data tell when it has failed."""
+        task = await self._until(task_id, wanted, bound, what)
+        if task is None:
+            raise RemoteFailure(f"{what}: the server knows nothing of its task any more")
+        return task
+
+    async def _until(self, task_id: str, wanted: frozenset[str], bound: float, what: str) -> Mapping[str, Any] | None:
+        """None where the server knows the task no more."""
         poll = Poll(self.patience, bound, what)
-        failures = 0
+        failures = missing = 0
         before = ""
-        while True:
-            with translated(translate.v1):
-                task = await self._client.task(task_id)
+        while missing < _MISSING:
+            task = await self._task(task_id)
+            missing = 0 if task else missing + 1
             status = str(task.get("status"))
             if status in wanted:
                 return task
@@ -47,13 +56,24 @@ class TasksV1:
                     raise failure(task, what)
             before = status
             await poll.wait()
+        return None
+
+    async def _task(self, task_id: str) -> Mapping[str, Any]:
+        """Empty where the server does not know it."""
+        try:
+            with translated(translate.v1):
+                return await self._client.task(task_id)
+        except NotFound:
+            return {}
 
     async def result(self, task_id: str, what: str) -> Any:
-        """The data of a task of `compute`. Raises SchedulerRefused with the scheduler's own words."""
+        """The data of a task of `compute`. Raises SchedulerRefused with the scheduler's own words, and Uncertain."""
         try:
-            task = await self.until(task_id, frozenset({DONE}), _COMPUTE, what)
+            task = await self._until(task_id, frozenset({DONE}), _COMPUTE, what)
         except RemoteFailure as error:
             raise SchedulerRefused(str(error)) from error
+        if task is None:
+            raise Uncertain(f"{what}: the server knows nothing of its task any more")
         return task.get("data")
 
 

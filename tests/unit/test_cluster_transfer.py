@@ -217,6 +217,29 @@ def test_an_ingest_that_fails_is_given_time_to_recover_but_not_for_ever() -> Non
         follow_task([*failing * 10, ("114", {})], "114")
 
 
+@pytest.mark.parametrize("denials", [2, 3])
+def test_only_three_denials_in_a_row_mean_that_a_task_is_gone(denials: int) -> None:
+    left = [404] * denials
+
+    def server(_: httpx.Request) -> httpx.Response:
+        if left:
+            return httpx.Response(left.pop(), json={"error": "Task id does not exist"})
+        return httpx.Response(200, json={"task": {"status": "200", "data": "done"}})
+
+    async def main() -> Any:
+        options = Options(transport=httpx.MockTransport(server))
+        async with FirecrestV1("https://f7t.test", StaticToken("t"), options) as client:
+            return await TasksV1(client, Patience()).result("id", "submitting the job")
+
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    if denials < 3:
+        assert trio.run(main, clock=clock) == "done"
+    else:
+        # It may have been submitted all the same.
+        with pytest.raises(errors.Uncertain, match="knows nothing"):
+            trio.run(main, clock=clock)
+
+
 def test_a_task_that_stays_as_it_is_ends_by_time() -> None:
     with pytest.raises(errors.TimedOut):
         follow_task([("100", "Queued")], "200", bound=120)

@@ -32,6 +32,20 @@ def external_keys(settings: SandboxSettings) -> tuple[str, str] | None:
     return key, settings.object_store_secret or os.environ.get("AWS_SECRET_ACCESS_KEY", "")
 
 
+class Bounded:
+    """A reader of the first `size` bytes of a file, for boto3."""
+
+    def __init__(self, source: IO[bytes], size: int) -> None:
+        self._source = source
+        self._left = size
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = self._source.read(wanted)
+        self._left -= len(data)
+        return data
+
+
 class ObjectStore:
     """One S3 endpoint on its own port, one bucket for each user."""
 

@@ -13,6 +13,7 @@ import trio
 
 from f7tfs.sandbox.coreutils.failure import reason
 from f7tfs.sandbox.jobs.model import JobOutput, Work
+from f7tfs.sandbox.objectstore.client import Bounded
 from f7tfs.sandbox.root import failed
 from f7tfs.sandbox.site import Site
 
@@ -21,20 +22,6 @@ FILE_NOT_FOUND = 34
 UPLOAD_FAILED = 70
 IS_DIRECTORY = 3
 SHELL_CHARACTERS = frozenset(" \t\n;&|<>()$`\"'*?[#~\\")
-
-
-class Bounded:
-    """A reader of the first `size` bytes of a file, for boto3."""
-
-    def __init__(self, source: IO[bytes], size: int) -> None:
-        self._source = source
-        self._left = size
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        data = self._source.read(wanted)
-        self._left -= len(data)
-        return data
 
 
 # -- cluster to store ----------------------------------------------------------------------------
