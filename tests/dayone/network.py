@@ -43,13 +43,18 @@ class _Server(socketserver.ThreadingTCPServer):
         """One connection, from its beginning to its end."""
         raise NotImplementedError
 
-    def exchange(self, client: socket.socket, port: int, first: bytes = b"") -> None:
+    def exchange(
+        self, client: socket.socket, port: int, first: bytes = b"", until: threading.Event | None = None
+    ) -> None:
         """Carry bytes in both directions, until either end is closed."""
+        until = until or self.ended
         with socket.create_connection(("127.0.0.1", port)) as behind:
             behind.sendall(first)
             other = {client: behind, behind: client}
-            while not self.ended.is_set():
+            while not (self.ended.is_set() or until.is_set()):
                 for source in _ready(client, behind):
+                    if until.is_set():
+                        return
                     if not (piece := source.recv(_PIECE)):
                         return
                     other[source].sendall(piece)
@@ -73,6 +78,26 @@ class TlsFront(_Server):
     def answer(self, client: socket.socket) -> None:
         with self.context.wrap_socket(client, server_side=True) as secured:
             self.exchange(secured, self.behind)
+
+
+class Line(_Server):
+    """A network that carries bytes to a server of this machine, until the user goes to another one."""
+
+    def __init__(self, behind: int) -> None:
+        super().__init__()
+        self.behind = behind
+        self._left = threading.Event()
+
+    def leave(self) -> None:
+        """Nobody hears any more of the connections that there are, nor that they have ended; new ones are carried."""
+        self._left, old = threading.Event(), self._left
+        old.set()
+
+    def answer(self, client: socket.socket) -> None:
+        left = self._left
+        self.exchange(client, self.behind, until=left)
+        if left.is_set():
+            self.ended.wait()
 
 
 class Proxy(_Server):

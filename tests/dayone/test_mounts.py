@@ -165,22 +165,6 @@ def test_mount_and_fstab_know_the_type_f7tfs(user: User, sandbox: SandboxProcess
     wait_until((sandbox.home / "from-fstab").exists, "what was written before umount(8) is on the cluster")
 
 
-def test_a_mount_goes_on_when_the_network_comes_back(user: User, sandbox: SandboxProcess) -> None:
-    """As after a suspend: connections are dead, the site is away for a while, and then it answers again."""
-    log_in(user, sandbox)
-    place = user.directory("mnt")
-    user.done("mount", "here", str(place), "-o", "attribute_timeout=0,deadline=5")
-    (place / "before").write_text("x")
-    sandbox.faults({"match": "", "drop": "before", "count": None})
-    (place / "meanwhile").write_text("y")
-    assert user.json("status", str(place))["changes_left"] == 1
-    sandbox.clear_faults()
-    wait_until((sandbox.home / "meanwhile").exists, "what was written meanwhile arrives")
-    (sandbox.home / "from-the-cluster").write_text("z")
-    wait_until((place / "from-the-cluster").exists, "the mount sees the cluster again")
-    user.done("umount", str(place))
-
-
 def test_a_mount_whose_daemon_was_stopped_keeps_nobody_waiting(user: User, sandbox: SandboxProcess) -> None:
     log_in(user, sandbox)
     place = user.directory("mnt")
