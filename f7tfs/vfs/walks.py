@@ -8,7 +8,7 @@ other was read, and just before it its parent, as who walks does, that was such 
 refused is left alone for an hour.
 
 Who looks for the bytecode of a Python package imports it: the package is listed with all below it, in place of that
-one directory.
+one directory. So is a directory that git looks into right after its own.
 """
 
 from __future__ import annotations
@@ -81,10 +81,12 @@ class Walks:
         if looking and _is_imported(directory, parent) and not self._is_hopeless(parent, now):
             return Plan([parent], guessed=True)
         below = self._recent(parent, now)
-        if not looking and (below is None or not below.children):
-            strides = self._strides(directory, parent, now, process)
-            return Plan([directory], guessed=True) if strides else Plan()
-        if below is None or (looking and (below.slow or below.children + below.looked_into < LOOKED_INTO)):
+        if below is None or below.children + (below.looked_into if looking else 0) < (LOOKED_INTO if looking else 1):
+            guessed = (
+                self._is_git(directory, parent, now) if looking else self._strides(directory, parent, now, process)
+            )
+            return Plan([directory], guessed=True) if guessed and not self._is_hopeless(directory, now) else Plan()
+        if looking and below.slow:
             # Who only looks may not need any of it, and does not wait long twice.
             return Plan()
         wanted = [directory]
@@ -94,16 +96,16 @@ class Walks:
         return Plan([subtree for subtree in wanted if not self._is_barred(subtree, now)], guessed=looking)
 
     def _strides(self, directory: Directory, parent: Directory, now: float, process: int) -> bool:
-        """Whether a program steps down: it has just read what holds `directory`, and goes on with the first there.
+        """Whether a program steps down: it has just read what holds `directory`, and goes on with the first there."""
+        return now - self.read_by(parent, process) < STRIDE_SECONDS and _is_first(directory, parent)
 
-        Where something above could not be listed whole, or took long, the lists grow from the leaves.
-        """
-        if now - self.read_by(parent, process) >= STRIDE_SECONDS or not _is_first(directory, parent):
-            return False
-        return not self._is_hopeless(directory, now)
+    def _is_git(self, directory: Directory, parent: Directory, now: float) -> bool:
+        """Whether git looks into its work tree: it has just looked around in what it keeps beside it."""
+        kept = parent.children.get(".git")
+        return isinstance(kept, Directory) and kept is not directory and self._recent(kept, now) is not None
 
     def _is_hopeless(self, directory: Directory, now: float) -> bool:
-        """Whether it, or what holds it, could not be listed whole, or took long."""
+        """Whether it, or what holds it, could not be listed whole, or took long: lists grow from the leaves then."""
         above = (directory, *_ancestors(directory))
         return any(self._is_barred(each, now) or self._was_slow(each, now) for each in above)
 

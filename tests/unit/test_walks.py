@@ -83,6 +83,26 @@ def test_a_python_package_is_listed_whole_for_who_imports_it() -> None:
         assert walks.plan(bytecode, 10.1, looking=True).subtrees == []
 
 
+def test_git_is_noticed_by_its_first_look_into_the_work_tree() -> None:
+    root = grown(2, 3)
+    repository, other, _ = (child for child in root.children.values() if isinstance(child, Directory))
+    git, first, second = (child for child in repository.children.values() if isinstance(child, Directory))
+    tree = Tree(InodeTable(), root, lambda _text: 0)
+    tree.move(git, repository, ".git", 0)
+    refs = tree.make(git, "refs", attributes(), None, 0)
+    tree.attach(refs, git, "refs")
+    assert isinstance(refs, Directory)
+    walks = Walks()
+    assert walks.plan(first, 10.0, looking=True).subtrees == [], "it has not looked at its own"
+    walks.listed(refs, 10.0, looking=True)
+    assert walks.plan(first, 10.1, looking=True) == Plan([first], guessed=True)
+    assert walks.plan(git, 10.1, looking=True).subtrees == []
+    assert walks.plan(other, 10.1, looking=True).subtrees == []
+    assert walks.plan(first, 10.1 + PACE_SECONDS, looking=True).subtrees == []
+    walks.listed(first, 10.2, entries=20, looking=True)
+    assert walks.plan(second, 10.3, looking=True).subtrees == [repository, second]
+
+
 def test_who_only_looks_for_names_waits_for_a_slow_subtree_once() -> None:
     root, walks = grown(1, 6), Walks()
     first, second, third, fourth, fifth, _ = (
