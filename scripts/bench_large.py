@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import firecrest
@@ -37,6 +39,11 @@ def timed(work: Callable[[], object]) -> float:
     started = time.monotonic()
     work()
     return time.monotonic() - started
+
+
+def processor() -> float:
+    """Seconds of processor time that this process and those that it waited for have used."""
+    return sum(os.times()[:4])
 
 
 def ratio(theirs: float, ours: float) -> str:
@@ -127,7 +134,13 @@ class Bench:
                 return list(told["partsUploadUrls"]), int(told["maxPartSize"])
 
         parts, largest = trio.run(urls)
-        return timed(lambda: put(parts, largest))
+        # The object store makes its directory here; these parts are never made a file of.
+        (store,) = self.base.glob("f7tfs-sandbox-s3-*")
+        before = set(store.iterdir())
+        taken = timed(lambda: put(parts, largest))
+        for part in set(store.iterdir()) - before:
+            part.unlink()
+        return taken
 
     def put_by_curl(self, urls: list[str], _largest: int) -> None:
         curl([["-T", str(self.base / f"in{index:03d}"), url] for index, url in enumerate(urls)])
@@ -139,17 +152,30 @@ class Bench:
 
         trio.run(put)
 
+    def copy(self, target: Path) -> None:
+        subprocess.run(["cp", self.base / "in", target], check=True)
+
     def cached(self) -> int:
         return sum(path.stat().st_blocks * 512 for path in self.base.rglob("state/**/content/*"))
 
+    def daemon(self) -> Path:
+        """Its directory in /proc."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if str(self.mountpoint).encode() in words and b"mount" in words:
+                    return process
+        raise RuntimeError("there is no daemon")
+
     def memory(self) -> int:
         """Peak of the daemon, in MiB."""
-        for process in Path("/proc").glob("[0-9]*"):
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            if str(self.mountpoint).encode() in words and b"mount" in words:
-                status = (process / "status").read_text()
-                return int(status.split("VmHWM:")[1].split()[0]) // 1024
-        return 0
+        status = (self.daemon() / "status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+    def processor(self) -> float:
+        """Seconds of processor time that the daemon has used."""
+        fields = (self.daemon() / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 Row = tuple[str, str, str, str]
@@ -163,38 +189,62 @@ def compared(what: str, ours: list[float], theirs: list[float], kind: str) -> Ro
 def prepare(bench: Bench, rounds: int) -> None:
     """A file to send, whole and in parts, and those that are to be read."""
     block = os.urandom(MIB)
-    for path in (bench.base / "in", *(bench.sandbox.home / f"large{number}" for number in range(rounds))):
-        with path.open("wb") as target:
-            for _ in range(bench.size // MIB):
-                target.write(block)
-        os.utime(path, (1_600_000_000, 1_600_000_000))
+    with (bench.base / "in").open("wb") as target:
+        for _ in range(bench.size // MIB):
+            target.write(block)
+    os.utime(bench.base / "in", (1_600_000_000, 1_600_000_000))
+    for number in range(rounds):
+        # Nobody writes to them.
+        (bench.sandbox.home / f"large{number}").hardlink_to(bench.base / "in")
     subprocess.run(["split", "-b", str(64 * MIB), "-d", "-a", "3", "in", "in"], cwd=bench.base, check=True)
 
 
-def read_once(bench: Bench, name: str) -> tuple[float, float, float, float, float]:
-    """Seconds to the first byte, to one elsewhere, for the rest by `cp`, by curl, by the official client."""
+@dataclass
+class Read:
+    """Seconds of one file's reading, and of processor time."""
+
+    staging: float
+    elsewhere: float
+    mount: float
+    daemon: float
+    curl: float
+    curl_processor: float
+    official: float
+
+
+def read_once(bench: Bench, name: str) -> Read:
+    """To the first byte, to one elsewhere; for the rest by `cp`, by curl, by the official client."""
     large = bench.mountpoint / name
     with large.open("rb") as file:
         staging = timed(lambda: file.read(1))
-        first = timed(lambda: os.pread(file.fileno(), 1, bench.size // 2))
+        elsewhere = timed(lambda: os.pread(file.fileno(), 1, bench.size // 2))
+        before = bench.processor()
         mount = timed(lambda: subprocess.run(["cp", large, bench.base / "out"], check=True))
-    url = bench.staged_url(name)
+        daemon = bench.processor() - before
+    (bench.base / "out").unlink()
+    url, before = bench.staged_url(name), processor()
     by_curl = timed(lambda: bench.curl_out(url))
-    official = bench.official_out(name)
-    for path in [bench.base / "out", *bench.base.glob("part*")]:
+    curl_processor = processor() - before
+    for path in bench.base.glob("part*"):
         path.unlink()
-    return staging, first, mount, by_curl, official
+    return Read(staging, elsewhere, mount, daemon, by_curl, curl_processor, bench.official_out(name))
 
 
 def read(bench: Bench, rounds: int) -> list[Row]:
     """The bytes of staged files: by the mount, by curl from the same URL, by the official client."""
     times = [read_once(bench, f"large{number}") for number in range(rounds)]
-    staging, first, mount, curls, official = (list(each) for each in zip(*times, strict=True))
+
+    def all_of(what: str) -> list[float]:
+        return [getattr(each, what) for each in times]
+
     return [
-        ("first byte of a file, with its staging", f"{statistics.median(staging):.2f} s", "", ""),
-        ("first byte elsewhere in it, once staged", f"{statistics.median(first):.3f} s", "", ""),
-        compared("out: `cp` from the mount, once staged", mount, curls, f"curl, {STREAMS} ranges:"),
-        compared("the same", mount, official, "pyFirecREST:"),
+        ("first byte of a file, with its staging", f"{statistics.median(all_of('staging')):.2f} s", "", ""),
+        ("first byte elsewhere in it, once staged", f"{statistics.median(all_of('elsewhere')):.3f} s", "", ""),
+        compared(
+            "out: `cp` from the mount, once staged", all_of("mount"), all_of("curl"), f"curl, {STREAMS} ranges:"
+        ),
+        compared("the same", all_of("mount"), all_of("official"), "pyFirecREST:"),
+        compared("its processor time, of the daemon", all_of("daemon"), all_of("curl_processor"), "curl:"),
     ]
 
 
@@ -213,19 +263,30 @@ def read_at_random(bench: Bench) -> Row:
     )
 
 
+def spent(work: Callable[[], float]) -> tuple[float, float]:
+    """What `work` returns, and the processor time that it took."""
+    before = processor()
+    return work(), processor() - before
+
+
 def written(bench: Bench, rounds: int) -> list[Row]:
     """The bytes into object storage: as the mount sends them, by curl, by the official client; and a whole copy."""
-    ours, curls, official = [], [], []
-    for _ in range(rounds):
-        ours.append(bench.upload(bench.put_by_f7tfs))
-        curls.append(bench.upload(bench.put_by_curl))
+    ours, curls, official, copied, local = [], [], [], [], []
+    for number in range(rounds):
+        ours.append(spent(lambda: bench.upload(bench.put_by_f7tfs)))
+        curls.append(spent(lambda: bench.upload(bench.put_by_curl)))
         official.append(bench.official_in())
-    copied = timed(lambda: subprocess.run(["cp", bench.base / "in", bench.mountpoint / "new"], check=True))
-    synced = timed(lambda: bench.f7tfs("sync", str(bench.mountpoint)))
+        copied.append(timed(partial(bench.copy, bench.mountpoint / f"new{number}")))
+        synced = timed(lambda: bench.f7tfs("sync", str(bench.mountpoint)))
+        local.append(timed(partial(bench.copy, bench.base / "local")))
+        (bench.base / "local").unlink()
+    (times, processors), (by_curl, curl_processors) = zip(*ours, strict=True), zip(*curls, strict=True)
     return [
-        compared("in: the parts of an upload", ours, curls, f"curl, {STREAMS} at once:"),
-        compared("the same", ours, official, "pyFirecREST:"),
-        ("in: `cp` to the mount, until the cluster has it", f"{copied:.1f} s", f"+ {synced:.1f} s", ""),
+        compared("in: the parts of an upload", [*times], [*by_curl], f"curl, {STREAMS} at once:"),
+        compared("the same", [*times], official, "pyFirecREST:"),
+        compared("its processor time", [*processors], [*curl_processors], "curl:"),
+        compared("in: `cp` to the mount, until `close` returns", copied, local, "to the local disk:"),
+        ("then until the cluster has it, with its jobs", f"{synced:.1f} s", "", ""),
     ]
 
 
@@ -251,6 +312,7 @@ def main() -> None:
         os.nice(-10)
     with tempfile.TemporaryDirectory(prefix="f7tfs-bench-") as directory:
         base = Path(directory)
+        os.environ["TMPDIR"] = directory
         with SandboxProcess(base / "sandbox") as sandbox:
             rows = measure(Bench(sandbox, base, size), rounds)
     print(

@@ -27,7 +27,7 @@ from f7tfs.firecrest.multipart import Form, Slice
 
 MOST_CONNECTIONS = 32
 MOST_THREADS = 64
-FIRST, PIECE = 64 * 2**10, 256 * 2**10
+FIRST, PIECE = 64 * 2**10, 512 * 2**10
 """So much is read at once: of a body's beginning, for which somebody may wait, and of the rest."""
 TOLD = 2**20
 """After so many bytes it is told how far a body has gone out."""

@@ -6,6 +6,7 @@ import faulthandler
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -25,6 +26,9 @@ from f7tfs.mount.runtime import log_file
 
 _log = logging.getLogger(__name__)
 
+TURN = 0.0005
+"""Seconds after which a thread that computes lets another one: who moves bulk data must not keep the one waiting that
+answers the kernel. Python's own 5 ms are as long as several requests."""
 LEFT = 3
 """The exit code of a mount that ended well, but with changes that are sent at the next one."""
 
@@ -43,6 +47,7 @@ def run_in_foreground(
     log.set_up(debug=settings.options.debug, file=file)
     # `kill -USR1` shows where every thread is; `all_threads` is the default.
     faulthandler.register(signal.SIGUSR1)
+    sys.setswitchinterval(TURN)
     if file is not None:
         # A daemon must not keep the directory busy that it was started in.
         os.chdir("/")

@@ -12,6 +12,7 @@ import trio
 import trio.testing
 import trustme
 
+from f7tfs.firecrest.bulk import PIECE
 from f7tfs.firecrest.errors import ConnectionFailed, StorageUploadException
 from f7tfs.firecrest.s3 import ObjectStorage, Part
 from f7tfs.firecrest.session import Options
@@ -58,7 +59,7 @@ def test_parts_are_uploaded_whole_with_their_length_and_their_tags_are_in_order(
     assert sum(moved) == SIZE
 
 
-@pytest.mark.parametrize("size", [1, 256 * 2**10 - 1, 256 * 2**10, 256 * 2**10 + 1, 2**20])
+@pytest.mark.parametrize("size", [1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE])
 def test_sizes_at_the_bounds_of_the_buffer(store: ObjectServer, tmp_path: Path, size: int) -> None:
     content = bytes(range(251)) * (size // 251 + 2)
     (tmp_path / "f").write_bytes(content)
