@@ -189,14 +189,26 @@ class ChangeLog(Precedence):
 
     # -- order -----------------------------------------------------------------------------------
 
-    async def turn(self, change: Change) -> None:
-        """Wait until it may be made. Raises the error of the failed change that it waits for, if there is one."""
+    async def turn(self, change: Change, *, even_open: bool = False) -> None:
+        """Wait until it may be made. Raises the error of the failed change that it waits for, if there is one.
+
+        With `even_open` what has to be made before is sent as it is now, though somebody still writes it: he may wait
+        for who waits here.
+        """
         while not self.may_go(change):
+            if even_open:
+                self._close(self.ahead_of(change))
             failed = self.first_before(self.ahead_of(change), lambda other: other.state is State.FAILED)
             if failed is not None and failed.error is not None:
                 raise failed.error
             self.hurry(self.ahead_of(change))
             await self._news.wait()
+
+    def _close(self, changes: Sequence[Change]) -> None:
+        while (written := self.first_before(changes, lambda other: other.state is State.OPEN)) is not None:
+            # The journal need not know: what it has is ready in the next run.
+            written.state, written.not_before = State.READY, trio.current_time()
+            self.tell()
 
     @contextlib.contextmanager
     def claim(self, paths: tuple[str, ...], dentries: Sequence[tuple[Directory, str]] = ()) -> Iterator[None]:

@@ -150,13 +150,14 @@ class Journal:
         new: str,
         moved: Sequence[tuple[int, Change]],
         added: Change | None,
+        gone: Sequence[Change] = (),
         *,
         times: SetTime | None = None,
         number: int | None = None,
     ) -> None:
         """After a rename here: times and numbers follow, and so do changes, each given with the row that it had.
 
-        `times`, `number`: of what was renamed, where they are to be kept.
+        `gone` need not be made any more. `times`, `number`: of what was renamed, where they are to be kept.
         """
         # What may stand at the new place is another thing than at the old one.
         put = [(change.row, *_values(change)[2:4], *_values(change)[5:8], before) for before, change in moved]
@@ -167,6 +168,7 @@ class Journal:
             if times is not None:
                 _write_time(db, times)
             _write_number(db, new, number)
+            db.executemany("DELETE FROM changes WHERE id=?", [(change.row,) for change in gone])
             if added is not None:
                 values = _values(added)
                 marks = ",".join("?" * len(values))

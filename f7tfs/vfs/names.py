@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
-from f7tfs.cluster.errors import NotFound
+from f7tfs.cluster.errors import NotFound, Refused
 from f7tfs.vfs.nodes import Directory, File, Node
 
 Answer = TypeVar("Answer")
@@ -26,16 +26,22 @@ async def at_its_place(node: Node, ask: Callable[[str], Awaitable[Answer]]) -> A
     """
     asked: list[str] = []
     error = NotFound(f"{node.path} is renamed again and again")
-    while places := [path for path in (node.remote_path, node.next_path) if path not in asked]:
+    while places := [path for path in node.remote_places if path not in asked]:
         asked.append(places[0])
+        if node.displaced:
+            raise NotFound(f"{places[0]} was replaced")
         try:
             answer = await ask(places[0])
         except NotFound as missing:
             error = missing
             continue
+        except Refused as refused:
+            if node.displaced:
+                raise NotFound(f"{places[0]} was replaced") from refused
+            raise
         if node.displaced:
             raise NotFound(f"{places[0]} was replaced")
-        if places[0] in (node.remote_path, node.next_path):
+        if places[0] in node.remote_places:
             return answer
         # It was renamed meanwhile: what is there now may be another thing.
     raise error

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from f7tfs.vfs.content import Content
 
 
+UNKNOWN_MODE = -1
+"""Something stands there whose mode may be any: it differs from each that is asked for."""
+
+
 @dataclass(slots=True)
 class Attributes:
     """What `stat` shows. Times in nanoseconds since the epoch; owner and group by the cluster's names."""
@@ -123,7 +127,7 @@ class Node(Inode):
     moved: tuple[Directory, str] | None = None
     """Its directory and name on the cluster, while a rename of it waits."""
     arriving: tuple[Directory, str] | None = None
-    """Where the cluster will have it next, while a rename of it is being made."""
+    """Where the cluster will have it next, while a rename of it is being made, or has it if that was made."""
     unlinked: bool = False
     written_here: bool = False
     """The shown mtime is the one that was set here, while `version` stands (or is not known yet)."""
@@ -150,10 +154,17 @@ class Node(Inode):
         return self.name if parent is None else f"{parent.remote_path.rstrip('/')}/{name}"
 
     @property
-    def next_path(self) -> str:
-        """Where the cluster has it once the rename that is being made, of it or of what it lies in, is done."""
-        parent, name = self.arriving or self.moved or (self.parent, self.name)
-        return self.name if parent is None else f"{parent.next_path.rstrip('/')}/{name}"
+    def remote_places(self) -> list[str]:
+        """Where the cluster may have it: `remote_path`, and where a rename of it, or of what it lies in, may have
+        brought it by now. One such rename is made after the other."""
+        parent, name = self.moved or (self.parent, self.name)
+        if parent is None:
+            return [self.name]
+        places = [f"{place.rstrip('/')}/{name}" for place in parent.remote_places]
+        if self.arriving is not None:
+            parent, name = self.arriving
+            places.append(f"{parent.remote_path.rstrip('/')}/{name}")
+        return places
 
     @property
     def displaced(self) -> bool:
@@ -216,7 +227,7 @@ class File(Node):
     """While a change waits, or our newest upload was not seen in a listing yet: what may stand at its place."""
     handles: int = 0
     remote_mode: int | None = None
-    """The mode of what stands at its place on the cluster; None: nothing does."""
+    """The mode of what stands at its place on the cluster; None: nothing does. See UNKNOWN_MODE."""
     lock: trio.Lock = field(default_factory=trio.Lock)
     """Held while its content or its name is being changed on the cluster."""
     preparing: trio.Lock = field(default_factory=trio.Lock)

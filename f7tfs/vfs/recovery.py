@@ -115,7 +115,9 @@ class Recovery:
         if (target := parent.children.get(name)) is not None:
             self._metadata.tree.detach(target, now)
         self._metadata.tree.move(node, parent, name, now)
-        node.moved = node.moved or was
+        if node.moved is None:
+            # It may have been made already; a later one has not been begun.
+            node.moved, node.arriving = was, (parent, name)
 
     # -- the tree --------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from f7tfs.vfs.journal import times_of
 from f7tfs.vfs.making import Making
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import join, locked
-from f7tfs.vfs.nodes import Directory, File, Node, Sent, Standing, Symlink
+from f7tfs.vfs.nodes import UNKNOWN_MODE, Directory, File, Node, Sent, Standing, Symlink
 from f7tfs.vfs.presently import Attempt, Presently
 from f7tfs.vfs.removing import Removing
 from f7tfs.vfs.renamer import Renamer
@@ -161,8 +161,9 @@ class Renaming:
                 self._stand_in_for(node, target)
             await self._move(node, parent, name, target, self._log.renamed(*made))
 
+        attempt = Attempt.NONE
         try:
-            return await self._presently.make(
+            attempt = await self._presently.make(
                 lambda: [node.path, join(parent, name)],
                 call,
                 effect,
@@ -171,7 +172,9 @@ class Renaming:
                 dentries=_dentries(node, parent, name),
             )
         finally:
-            node.arriving = None
+            if made[0] and attempt is not Attempt.UNCERTAIN:
+                node.arriving = None
+        return attempt
 
     async def _send_as(
         self, node: File, change: Change, parent: Directory, name: str, target: File | None
@@ -286,6 +289,8 @@ class Renaming:
         The caller has just registered `added` and `moved` what goes along: the tree and the changes say the same.
         """
         old, old_parent, now = node.path, node.parent, trio.current_time()
+        # Before anybody begins to send it, now that it need not be.
+        gone = [] if target is None else self._uploads.give_up(target)
         if target is not None:
             self._metadata.tree.detach(target, now)
         self._metadata.tree.move(node, parent, name, now)
@@ -299,18 +304,20 @@ class Renaming:
         waits = isinstance(node, File) and node.change is not None
         node.written_here = True
         times, number = None if waits else times_of(node), self._metadata.number_to_keep(node)
-        await self._log.journal.renamed(old, node.path, moved, added, times=times, number=number)
+        await self._log.journal.renamed(old, node.path, moved, added, gone, times=times, number=number)
         self._log.tell()
         await self._metadata.entries_changed(*directories)
         if target is not None:
             self._metadata.give_back(target)
-            await self._uploads.abandon(target)
+            await self._uploads.given_up(gone)
             self._cache.idle(target)
 
     def _stand_in_for(self, node: File, target: File | None) -> None:
         """What stands at the node's place on the cluster is what `target` was there."""
         node.on_cluster = target is not None and target.on_cluster
         node.remote_mode = None if target is None else target.remote_mode
+        if target is not None and any(c.uncertain or c.kind is ChangeKind.CHMOD for c in self._log.of(target)):
+            node.remote_mode = UNKNOWN_MODE
         node.standing = Standing() if target is None else self._log.standing_of(target)
 
 

@@ -160,16 +160,10 @@ class Replay:
             new = conflict_name(new)
             logger.warning("%s was changed on the cluster meanwhile; %s became %s", change.new_path, change.path, new)
         node.arriving = change.dentries[1]
-        try:
-            moved = await self._renamer.rename(
-                node,
-                change.path,
-                new,
-                target.mode if target else None,
-                lambda sent: self._about_to_send(change, sent),
-            )
-        finally:
-            node.arriving = None
+        mode = target.mode if target else None
+        moved = await self._renamer.rename(
+            node, change.path, new, mode, lambda sent: self._about_to_send(change, sent)
+        )
         if not moved and isinstance(node, File):
             _leave_to_content(node, change, target)
         if new == change.new_path:
@@ -199,6 +193,7 @@ class Replay:
 
     def _settle_names(self, change: Change) -> None:
         later = [c for c in self._log.of(change.node) if c.kind is ChangeKind.RENAME and c is not change]
+        change.node.arriving = None
         change.node.moved = later[0].dentries[0] if later else None
 
     def _give_way(self, change: Change) -> None:

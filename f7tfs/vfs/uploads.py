@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import trio
@@ -214,13 +215,24 @@ class Uploads:
 
     async def abandon(self, node: File) -> None:
         """The file was removed: what was not sent need not be. The caller holds the node's lock."""
+        given_up = self.give_up(node)
+        for change in given_up:
+            await self._log.finish(change)
+        await self.given_up(given_up)
+
+    def give_up(self, node: File) -> list[Change]:
+        """The same, here. The caller tells the journal, and comes back with the changes to `given_up`."""
         changes = [c for c in self._log.of(node) if c.kind is ChangeKind.CONTENT and not c.in_flight]
         for change in changes:
             self._forget(change)
         if node.content is not None and node.change is None:
             node.content.dirty = False
+        return changes
+
+    async def given_up(self, changes: Sequence[Change]) -> None:
+        """The journal has forgotten them."""
         for change in changes:
-            await self._finish(change)
+            self._discard(change)
             await self._end(change)
 
     async def _end(self, change: Change) -> None:
@@ -238,6 +250,9 @@ class Uploads:
     async def _finish(self, change: Change, set_time: SetTime | None = None) -> None:
         """Its row goes first: a row whose content is gone would be a loss."""
         await self._log.finish(change, set_time)
+        self._discard(change)
+
+    def _discard(self, change: Change) -> None:
         node, content = _file(change), _content(change)
         if node.content is not content and not any(other.content is content for other in self._log.of(node)):
             self._cache.store.discard(content)
@@ -249,7 +264,7 @@ class Uploads:
         node = _file(change)
         while True:
             # Not under the lock: what is in the way may need it.
-            await self._log.turn(change)
+            await self._log.turn(change, even_open=even_open)
             async with node.lock:
                 if change.row not in self._log.changes or (change.state is not State.READY and not even_open):
                     return

@@ -9,7 +9,7 @@ from f7tfs.cluster.errors import NotFound
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.names import at_its_place
-from f7tfs.vfs.nodes import Attributes, Node
+from f7tfs.vfs.nodes import Attributes, Directory, Node
 from f7tfs.vfs.tree import Tree, make_root
 
 
@@ -96,3 +96,12 @@ def test_it_is_not_looked_for_where_a_later_rename_will_bring_it(node: Node) -> 
         return path
 
     assert trio.run(at_its_place, node, ask) == "/home/user/between"
+
+
+def test_of_renames_of_it_and_of_what_it_lies_in_one_is_made_at_a_time(node: Node) -> None:
+    assert isinstance(node, Directory)
+    root = node.parent
+    assert root is not None
+    inner = Directory(number=3, name="shown", parent=node, attributes=node.attributes)
+    inner.moved, inner.arriving = (node, "inner"), (root, "out")
+    assert inner.remote_places == [f"/home/user/{place}" for place in ("old/inner", "new/inner", "out")]
