@@ -114,6 +114,8 @@ def readable(answer: dict[str, Any]) -> dict[str, str]:
     }
     if waiting := answer["waiting"]:
         shown["waiting"] = f"{waiting[0]['path']}: {waiting[0]['error']}"
+    if large := answer.get("too_large"):
+        shown["not listed"] = f"{', '.join(large)}: more entries than the API lists; they can be used by name"
     if hidden := answer.get("hidden"):
         shown["hidden"] = f"{', '.join(hidden)}: the jobs of the mount have that name; -o jobs_name= renames those"
     failed = [f"{each['path']}: {each['error']}" for each in answer["failed"]]

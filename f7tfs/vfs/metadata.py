@@ -72,6 +72,7 @@ class Metadata:
         self._zone: Zone | None = named_zone(zone or journal.fact(ZONE_FACT) or "")
         self._flights: SingleFlight[int, None] = SingleFlight()
         self._max_entries = max_entries
+        self._too_large: set[Directory] = set()
         self.counts = CacheCounts()
         self.on_lookup: Callable[[Directory], Awaitable[None]] = self.refresh
         """Lists a directory, perhaps with others, for who looks for a name in it."""
@@ -261,9 +262,18 @@ class Metadata:
         except (TooLarge, PermissionDenied) as error:
             directory.unlistable_until = asked + UNLISTABLE_SECONDS
             directory.too_large = isinstance(error, TooLarge)
+            if directory.too_large and directory not in self._too_large:
+                logger.info("%s has more entries than the API lists; they can be used by name", directory.path)
+                self._too_large.add(directory)
             raise
+        directory.too_large = False
         self._reachability.found()
         await self.merge(directory, entries, asked)
+
+    def too_large(self) -> list[str]:
+        """The directories that cannot be listed since they have more entries than the API lists."""
+        self._too_large = {each for each in self._too_large if each.too_large and not each.unlinked}
+        return sorted(each.path for each in self._too_large)
 
     async def _list(self, directory: Directory) -> list[Entry]:
         path = directory.remote_path

@@ -127,6 +127,7 @@ class Upkeep:
                 for change in self._reintegration.log.changes.values()
                 if change.state is State.READY and change.error is not None
             ],
+            "too_large": self._metadata.too_large(),
             **self.more_status(),
             "inodes": len(self._inodes),
             "cache_bytes": self._cache.store.used,
