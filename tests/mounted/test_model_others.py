@@ -20,6 +20,8 @@ from tests.mounted.test_model import Twin, compare, contents, names, outcome, pa
 
 # What an operation may fail with where the site's answer did not come, or was none.
 TROUBLED = {("errno", number) for number in (errno.EIO, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EAGAIN)}
+QUICK = {"job_start_seconds": 0.0}
+STEPS = 25
 TROUBLE: list[dict[str, Any]] = [
     {"status": 503},
     {"status": 500, "body": "no JSON at all"},
@@ -122,35 +124,38 @@ class TwinInLastingTrouble(TwinInTrouble):
         super().teardown()
 
 
+def run_model(mount: Mount, local: Path, mode: str, twin: type[Twin], examples: int) -> None:
+    """`mode`: a write mode, or `bursts`, which is `auto` with its bursts."""
+    mount.options = (*mount.options, "--write-mode", "auto" if mode == "bursts" else mode)
+    mount.mount()
+    compare(mount, local, examples=int(os.environ.get("F7TFS_EXAMPLES", examples)), steps=STEPS, twin=twin)
+    assert mount.umount().returncode == 0
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("bursts", [False, True], ids=["singly", "bursts"])
+@pytest.mark.parametrize("mode", ["auto", "bursts", "async", "sync"])
 @pytest.mark.parametrize("api", APIS)
 def test_what_another_writes_on_the_cluster_is_seen(
-    new_mount: Callable[..., Mount], tmp_path: Path, api: str, bursts: bool
+    new_mount: Callable[..., Mount], tmp_path: Path, api: str, mode: str
 ) -> None:
-    mount = new_mount(api, "--attribute-timeout", "0", settings={"job_start_seconds": 0.0}, bursts=bursts)
-    mount.mount()
-    compare(mount, tmp_path, examples=int(os.environ.get("F7TFS_EXAMPLES", "6")), steps=30, twin=TwinWithAnother)
-    assert mount.umount().returncode == 0
+    mount = new_mount(api, "--attribute-timeout", "0", settings=QUICK, bursts=mode == "bursts")
+    run_model(mount, tmp_path, mode, TwinWithAnother, 3)
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("mode", ["auto", "sync"])
 @pytest.mark.parametrize("api", APIS)
 def test_nothing_is_half_done_where_the_site_is_in_trouble(
-    new_mount: Callable[..., Mount], tmp_path: Path, api: str
+    new_mount: Callable[..., Mount], tmp_path: Path, api: str, mode: str
 ) -> None:
-    mount = new_mount(api, settings={"job_start_seconds": 0.0})
-    mount.mount()
-    compare(mount, tmp_path, examples=int(os.environ.get("F7TFS_EXAMPLES", "8")), steps=25, twin=TwinInTrouble)
+    run_model(new_mount(api, settings=QUICK), tmp_path, mode, TwinInTrouble, 4)
     note(f"faults injected ({api}):", TwinInTrouble.faults)
-    assert mount.umount().returncode == 0
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("mode", ["bursts", "async"])
 @pytest.mark.parametrize("api", APIS)
-def test_nor_where_it_is_while_a_burst_is_sent(new_mount: Callable[..., Mount], tmp_path: Path, api: str) -> None:
-    mount = new_mount(api, settings={"job_start_seconds": 0.0}, bursts=True)
-    mount.mount()
-    examples = int(os.environ.get("F7TFS_EXAMPLES", "4"))
-    compare(mount, tmp_path, examples=examples, steps=25, twin=TwinInLastingTrouble)
-    assert mount.umount().returncode == 0
+def test_nor_where_it_is_while_changes_are_sent(
+    new_mount: Callable[..., Mount], tmp_path: Path, api: str, mode: str
+) -> None:
+    run_model(new_mount(api, settings=QUICK, bursts=mode == "bursts"), tmp_path, mode, TwinInLastingTrouble, 3)
