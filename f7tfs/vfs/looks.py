@@ -19,6 +19,7 @@ from f7tfs.vfs.change import Change, ancestors
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import File, Sent, Standing, Version, told_by_stat
 from f7tfs.vfs.singleflight import SingleFlight
+from f7tfs.vfs.sleep import Sleep
 from f7tfs.vfs.standing import Verdict, judge
 from f7tfs.vfs.subtrees import by_directory
 
@@ -38,6 +39,7 @@ class Looks:
     def __init__(self, cluster: Cluster, seconds: float) -> None:
         self._cluster = cluster
         self._seconds = seconds
+        self._sleep = Sleep()
         self._looks: cachetools.LRUCache[str, _Look] = cachetools.LRUCache(DIRECTORIES)
         self._flights: SingleFlight[str, _Look] = SingleFlight()
         self._changed: dict[str, float] = {}
@@ -66,7 +68,12 @@ class Looks:
         """Whether a content of ours came to a place so lately that it is believed to be there, as a listing is."""
         arrived = self._arrived.get(path, float("-inf"))
         moved = max((self._changed.get(place, float("-inf")) for place in ancestors(path)), default=float("-inf"))
-        return arrived > moved and trio.current_time() - arrived < self._seconds
+        return arrived > max(moved, self._oldest)
+
+    @property
+    def _oldest(self) -> float:
+        """What was seen before this is not believed (monotonic)."""
+        return max(trio.current_time() - self._seconds, self._sleep.woke())
 
     def take(self, directory: str, entries: Iterable[Entry], asked: float) -> None:
         """A listing that was asked for at `asked` (monotonic)."""
@@ -76,7 +83,7 @@ class Looks:
         """When the last listing was asked for, and what it showed; None where there is none, or nothing was above it
         changed since."""
         look = self._looks.get(directory)
-        if look is None or not self._tells(look, directory, trio.current_time() - self._seconds):
+        if look is None or not self._tells(look, directory, self._oldest):
             return None
         return look.asked, list(look.entries.values())
 
@@ -89,7 +96,7 @@ class Looks:
     def knows(self, path: str, since: float) -> bool:
         """Whether `at` needs no call."""
         look = self._looks.get(path.rpartition("/")[0] or "/")
-        return look is not None and self._tells(look, path, max(since, trio.current_time() - self._seconds))
+        return look is not None and self._tells(look, path, max(since, self._oldest))
 
     def _tells(self, look: _Look, path: str, earliest: float) -> bool:
         """Whether a listing says what is at a path: a listing that was under way during a change does not."""
@@ -101,7 +108,7 @@ class Looks:
         directory, _, name = path.rpartition("/")
         directory = directory or "/"
         look = self._looks.get(directory)
-        earliest = max(since, trio.current_time() - self._seconds)
+        earliest = max(since, self._oldest)
         try:
             if look is None or not self._tells(look, path, earliest):
                 look = await self._flights.run(directory, lambda: self._list(directory))

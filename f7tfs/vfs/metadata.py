@@ -25,6 +25,7 @@ from f7tfs.vfs.nodes import Attributes, Directory, File, Node
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.roots import made_up_entries
 from f7tfs.vfs.singleflight import SingleFlight
+from f7tfs.vfs.sleep import Sleep
 from f7tfs.vfs.subtrees import by_directory
 from f7tfs.vfs.tree import SECOND_NS, Tree, make_root
 from f7tfs.vfs.zones import LIKELY, Zone, epoch, infer_zone, local_zone_name, named_zone, zone_name
@@ -67,6 +68,7 @@ class Metadata:
         self._inodes = inodes
         self._reachability = reachability
         self._timeout = timeout
+        self._sleep = Sleep()
         self._file_systems: Sequence[FileSystem] = ()
         self.identity = Identity(user="", uid=-1, gid=-1)
         self._zone: Zone | None = named_zone(zone or journal.fact(ZONE_FACT) or "")
@@ -156,7 +158,12 @@ class Metadata:
 
     def fresh(self, directory: Directory) -> bool:
         """Whether the listing of a directory is still believed."""
-        return not directory.on_cluster or trio.current_time() - directory.listed < self._timeout
+        return not directory.on_cluster or directory.listed > self._oldest
+
+    @property
+    def _oldest(self) -> float:
+        """What was seen before this is not believed any longer (monotonic)."""
+        return max(trio.current_time() - self._timeout, self._sleep.woke())
 
     def expire(self, directory: Directory) -> None:
         """Ask again the next time."""
@@ -205,7 +212,7 @@ class Metadata:
         newest = max(child.seen, child.touched)
         # What a directory holds is told by its own listing.
         believed = newest > parent.expired or isinstance(child, Directory)
-        return self.fresh(parent) or (believed and trio.current_time() - newest < self._timeout)
+        return self.fresh(parent) or (believed and newest > self._oldest)
 
     async def _lookup_alone(self, parent: Directory, name: str) -> Node:
         """By `stat`, for a directory that cannot be listed."""

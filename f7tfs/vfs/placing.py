@@ -14,6 +14,7 @@ from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import conflict_name
 from f7tfs.vfs.nodes import File, Sent, Version
 from f7tfs.vfs.options import VfsOptions
+from f7tfs.vfs.sleep import Sleep
 from f7tfs.vfs.standing import in_doubt
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class Placing:
         self._metadata = metadata
         self._looks = looks
         self._options = options
+        self._sleep = Sleep()
 
     async def place(self, change: Change, node: File) -> tuple[str, Sent | None]:
         """Where the content goes: its own place, or beside it where someone changed the file meanwhile.
@@ -53,7 +55,8 @@ class Placing:
         return path, None
 
     def _waited(self, change: Change) -> bool:
-        return trio.current_time() - change.made > self._options.attribute_timeout
+        earliest = trio.current_time() - self._options.attribute_timeout
+        return change.made < max(earliest, self._sleep.woke())
 
     async def _seen_unchanged(self, change: Change, node: File) -> bool:
         """By the listing that the metadata cache has, which is asked for again only where it is old."""
