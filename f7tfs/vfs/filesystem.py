@@ -212,7 +212,7 @@ class Filesystem:
         elif name == self.jobs.name:
             inode = self.jobs.at(directory_of(parent))
         else:
-            return await self.metadata.lookup(directory_of(parent), name)
+            return await self.metadata.lookup(await self._refusals.searchable(parent), name)
         if isinstance(inode, OutputFile):
             await self.jobs.output.refresh(inode)
         return inode

@@ -36,9 +36,22 @@ class Refusals:
         directory = directory_of(inode)
         if self._metadata.made_up(directory):
             raise PermissionDenied(f"{directory.path} holds the file systems of the cluster, and nothing else")
-        if not all(may(bit, directory.attributes, self._metadata.identity) for bit in (Access.WRITE, Access.EXECUTE)):
+        if not (self._may(Access.WRITE, directory) and self._may(Access.EXECUTE, directory)):
             raise PermissionDenied(f"the mode of {directory.path} lets no names be changed in it")
         return directory
+
+    async def searchable(self, inode: Inode) -> Directory:
+        """A directory in which names can be looked for."""
+        directory = directory_of(inode)
+        if not self._may(Access.EXECUTE, directory):
+            # Its mode may be an old one.
+            await self._metadata.revalidate(directory)
+            if not self._may(Access.EXECUTE, directory):
+                raise PermissionDenied(f"the mode of {directory.path} lets no names be looked for in it")
+        return directory
+
+    def _may(self, access: Access, directory: Directory) -> bool:
+        return may(access, directory.attributes, self._metadata.identity)
 
     def check_new(self, parent: Directory, name: str) -> None:
         """A name that is to be made, where nothing is."""

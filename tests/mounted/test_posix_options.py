@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mounted.conftest import APIS, Mount
+from tests.mounted.conftest import APIS, Mount, wait_until
 from tests.mounted.test_posix_content import failure
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
@@ -134,4 +134,35 @@ def test_a_directory_that_is_too_large_for_the_api_says_so_and_is_used_by_name(
     assert (large / "file0008").stat().st_mode & 0o777 == 0o600
     (mount.path / "large/file0007").unlink()
     assert not (large / "file0007").exists()
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize(("api", "mode"), [("v2", "async"), ("v1", "auto")])
+def test_names_are_not_looked_for_in_a_directory_that_may_not_be_searched(
+    new_mount: Callable[..., Mount], api: str, mode: str
+) -> None:
+    mount = new_mount(api, "--attribute-timeout", "1", "--write-mode", mode)
+    for name in ("d", "d/below"):
+        (mount.remote / name).mkdir()
+        (mount.remote / name / "f").write_text("f")
+    mount.mount()
+    top = mount.path / "d"
+    assert (top / "f").read_text() == (top / "below/f").read_text() == "f"
+    top.chmod(0o600)
+    # What the kernel knows of it, it forgets when the time-out is over.
+    wait_until(lambda: failure((top / "f").stat) == errno.EACCES)
+    uses: list[Callable[[], object]] = [
+        (top / "f").read_text,
+        lambda: (top / "f").write_text("changed"),
+        lambda: (top / "f").chmod(0o600),
+        (top / "below/f").read_text,
+        lambda: (top / "new").write_text("new"),
+        lambda: (top / "f").rename(mount.path / "elsewhere"),
+        (top / "f").unlink,
+        (top / "absent").stat,
+    ]
+    assert [failure(use) for use in uses] == [errno.EACCES] * len(uses)
+    top.chmod(0o700)
+    assert (top / "f").read_text() == "f"
+    assert mount.f7tfs("sync", str(mount.path)).returncode == 0
     assert mount.umount().returncode == 0
