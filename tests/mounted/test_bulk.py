@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from f7tfs.vfs.walker import GUESS_SECONDS
 from tests.mounted.conftest import APIS, Mount, wait_until
 
 OLD = 1_600_000_000
@@ -172,6 +173,17 @@ def test_a_directory_that_nobody_may_read_does_not_hide_its_siblings(mount: Moun
     found = [line for line in mount.attempt("find", "tree", "-type", "f").stdout.splitlines() if "closed" not in line]
     (top / "d2/closed").chmod(0o755)
     assert len(found) == 15
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_first_step_down_into_what_is_too_much_is_given_up_soon(new_mount: Callable[..., Mount], api: str) -> None:
+    mount = new_mount(api)
+    top = plant(mount, width=2, files=2)
+    mount.mount()
+    mount.sandbox.faults({"match": "recursive=", "delay": GUESS_SECONDS + 1, "count": None})
+    found = mount.run("find", "tree", "-mindepth", "1", "-printf", "%P\n").splitlines()
+    assert sorted(found) == names(top)
+    assert f"{mount.sandbox.info.home}/tree is not listed as a whole" in mount.log()
 
 
 @pytest.mark.parametrize("api", APIS)
