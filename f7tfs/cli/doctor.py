@@ -10,11 +10,13 @@ import typer
 
 from f7tfs.cli.arguments import Json, Profile
 from f7tfs.cli.checks.findings import Finding
+from f7tfs.cli.checks.here import disk, fuse
 from f7tfs.cli.output import count, show, show_json, show_table, tell
 from f7tfs.cli.progress import waiting
 from f7tfs.cli.settings import default_profile, gather
 from f7tfs.config import Settings, from_environment, merge, options_from_text
 from f7tfs.errors import UserError
+from f7tfs.mount.runtime import state_base
 from f7tfs.mount.target import parse_target
 
 
@@ -39,6 +41,8 @@ def doctor(
         name = remote or profile or default_profile([flags, from_environment(os.environ)]) or ":"
         settings = gather(parse_target(name), flags, profile)
     except UserError as error:
+        # What can be told of the machine without them.
+        findings += [*fuse(allow_other=False), disk(state_base())]
         findings.append(Finding("settings", "failed", str(error), error.cure))
     else:
         # Loads the HTTP library.

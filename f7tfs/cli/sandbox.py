@@ -49,7 +49,10 @@ def sandbox(
         # Its server is an extra, and takes half a second to load.
         from f7tfs.cli.sandbox_server import Wanted, run_sandbox
     except ImportError as error:
-        raise MountError(f"the sandbox needs more packages: {error}", "pip install 'f7tfs[sandbox]'") from None
+        raise MountError(
+            f"the sandbox needs more packages: {error}",
+            "in a clone of f7tfs: pipx install --force '.[sandbox]'",
+        ) from None
     with ExitStack() as stack:
         if root is None:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="f7tfs-sandbox-")))

@@ -163,6 +163,10 @@ def test_a_fault_is_found_and_its_cure_is_named(
     assert cure in found[check]["cure"]
 
 
+def test_without_settings_the_machine_is_examined_all_the_same(user: User) -> None:
+    assert list(examine(user, "--quick")) == ["fuse", "fusermount3", "disk", "settings"]
+
+
 def test_a_directory_that_is_not_there_is_found(user: User, sandbox: SandboxProcess) -> None:
     found = examine(user, "cluster:/home/nosuch", **variables(sandbox))
     assert (found["root"]["state"], "cluster: is your own" in found["root"]["cure"]) == ("failed", True)
