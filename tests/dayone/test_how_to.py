@@ -29,6 +29,7 @@ class Page:
     away: tuple[int, int] | None = None
     """The cluster is away from before one block of commands until another."""
     options: str = ""
+    long: bool = False
 
 
 def small_files(top: Path) -> None:
@@ -89,9 +90,13 @@ PAGES = {
         lambda home, _: small_files(home / "project"), {"project/part3/file3": lambda had: had == b"hay 3\n"}
     ),
     "large-files": Page(
-        large_data, {"big.h5": lambda had: len(had) == 8 * 2**20, "run2/part1/file5": lambda had: had == b"hay 5\n"}
+        large_data,
+        {"big.h5": lambda had: len(had) == 8 * 2**20, "run2/part1/file5": lambda had: had == b"hay 5\n"},
+        long=True,
     ),
-    "offline": Page(a_paper, {"paper/notes": lambda had: had == b"more text\nless text\n"}, (1, 2), "deadline=3"),
+    "offline": Page(
+        a_paper, {"paper/notes": lambda had: had == b"more text\nless text\n"}, (1, 2), "deadline=3", long=True
+    ),
     "monitoring": Page(lambda _, there: small_files(there)),
 }
 ELSEWHERE = {
@@ -117,7 +122,9 @@ r.urlopen(r.Request("{sandbox.info.admin_url}/faults", b'{faults}', headers, met
     return shlex.join([sys.executable, "-c", program])
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if page.long else []) for name, page in PAGES.items()]
+)
 def test_the_commands_of_a_page_do_what_it_says(user: User, sandbox: SandboxProcess, name: str) -> None:
     page = PAGES[name]
     there = sandbox.home / f"page-{name}-{os.getpid()}"
