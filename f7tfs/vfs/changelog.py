@@ -323,4 +323,4 @@ def _release(directory: Directory, name: str, now: float) -> None:
         child.touched = now
     else:
         directory.removed[name] = now
-    directory.version = None
+    directory.entries_made(now)

@@ -209,6 +209,17 @@ class Directory(Node):
     remains: dict[str, tuple[Sent, ...]] = field(default_factory=dict)
     """What was sent to a name and removed since, but may yet arrive: its answer was lost."""
 
+    made_last: float = float("-inf")
+    """Monotonic time at which the cluster was known to have our newest change in it."""
+
+    def entries_made(self, now: float) -> None:
+        """The cluster has a change of ours in it: its time moved there, and the next look is adopted."""
+        self.version, self.made_last = None, now
+
+    def is_moving(self, asked: float) -> bool:
+        """Whether its time may move by what is ours, after a listing that was asked for then."""
+        return bool(self.flux) or self.made_last >= asked
+
     def entries_changed(self) -> None:
         """Through us: its time is now, and the next version seen of it is ours."""
         self.attributes.written()

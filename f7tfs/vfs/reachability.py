@@ -53,8 +53,8 @@ class Reachability:
         if self.since is None:
             self.since, self.lost_at = time.time(), trio.current_time()
             # Who has waited long enough has no words for it.
-            reason = str(why) or "no answer in time"
-            logger.warning("the cluster cannot be reached; what is known is served, what is written waits: %s", reason)
+            told = str(why) or "no answer in time"
+            logger.warning("the cluster cannot be reached; what is known is served, what is written waits: %s", told)
 
     def failed(self, error: ClusterError) -> None:
         """A call failed: that may tell whether the cluster is there, and whether it lets this user in."""

@@ -194,7 +194,7 @@ class Tree:
             if child is None:
                 self._discover(directory, entry, kept, now, merged)
             else:
-                self._observe(child, entry, now, merged)
+                self._observe(child, entry, asked, now, merged)
         for name, child in list(directory.children.items()):
             gone = name not in names and name not in directory.flux
             if gone and child.on_cluster and child.touched < asked:
@@ -220,7 +220,7 @@ class Tree:
         else:
             merged.forgotten.append(set_time.path)
 
-    def _observe(self, node: Node, entry: Entry, now: float, merged: Merged) -> None:
+    def _observe(self, node: Node, entry: Entry, asked: float, now: float, merged: Merged) -> None:
         attributes = node.attributes
         version = self.version_of(entry)
         node.on_cluster, node.seen = True, now
@@ -234,6 +234,11 @@ class Tree:
             node.version = version
             return
         attributes.mode = entry.mode
+        if isinstance(node, Directory) and node.is_moving(asked):
+            # That time is not the last one: the next look tells whether somebody else changed it.
+            self._show(node, version)
+            node.version = None
+            return
         if node.version is None and (entry.size == attributes.size or not isinstance(node, File)):
             self._adopt(node, version, merged)
         elif node.version != version:
@@ -245,9 +250,13 @@ class Tree:
         node.attributes.size = version.size
         if isinstance(node, File) and node.content is not None:
             node.content.base = Version(version.modified, version.size)
+        self._show(node, version)
         if node.written_here:
             merged.adopted.append(replace(times_of(node), modified=version.modified))
-        else:
+
+    def _show(self, node: Node, version: Version) -> None:
+        """The cluster's time, unless ours is kept."""
+        if not node.written_here:
             node.attributes.mtime_ns = self._epoch(version.modified) * SECOND_NS
 
     def _change(self, node: Node, entry: Entry, merged: Merged) -> None:

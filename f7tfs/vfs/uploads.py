@@ -352,8 +352,7 @@ class Uploads:
             node.on_cluster, node.version, node.written_here = True, None, True
             node.remote_mode = node.attributes.mode
         if node.parent is not None:
-            # Its time changed there through us: the next look is adopted.
-            node.parent.version = None
+            node.parent.entries_made(trio.current_time())
         node.touched = trio.current_time() if seen is None else seen
         self._looks.outdate(path)
         self._looks.arrived(path)

@@ -12,8 +12,8 @@ from f7tfs.vfs.journal import Kept, SetTime
 from f7tfs.vfs.nodes import Attributes, Directory, Node, Version, told_by_stat
 from f7tfs.vfs.tree import Merged, Tree, make_root
 
-OLD, NEW = "2020-01-01T00:00:00", "2021-01-01T00:00:00"
-SECONDS = {OLD: 1_577_836_800, NEW: 1_609_459_200}
+OLD, NEW, NEWER = "2020-01-01T00:00:00", "2021-01-01T00:00:00", "2022-01-01T00:00:00"
+SECONDS = {OLD: 1_577_836_800, NEW: 1_609_459_200, NEWER: 1_640_995_200}
 
 
 @pytest.fixture
@@ -195,3 +195,22 @@ def test_times_told_before_the_zone_was_known_are_set_right(tree: Tree, monkeypa
     tree.reckon_times()
     assert child(tree, "told").attributes.mtime_ns == SECONDS[OLD] * 10**9
     assert (written.attributes.mtime_ns, alone.attributes.mtime_ns) == (5, 7)
+
+
+def test_a_directory_keeps_the_time_set_here_while_our_own_changes_in_it_move_the_clusters(tree: Tree) -> None:
+    """As `rsync -a` leaves it: the time is set last here, and its files arrive later."""
+    merge(tree, entry("d", kind=Kind.DIRECTORY))
+    node = child(tree, "d")
+    assert isinstance(node, Directory)
+    node.written_here, node.attributes.mtime_ns = True, 77
+    node.flux["f"] += 1
+    merge(tree, entry("d", modified=NEW, kind=Kind.DIRECTORY), asked=20)
+    del node.flux["f"]
+    node.entries_made(now=40)
+    # Asked for before the change in it was made, told after.
+    merge(tree, entry("d", modified=NEW, kind=Kind.DIRECTORY), asked=30)
+    merged = merge(tree, entry("d", modified=NEWER, kind=Kind.DIRECTORY), asked=50)
+    assert node.attributes.mtime_ns == 77
+    assert merged.adopted == [SetTime("/home/user/d", None, NEWER, 77)]
+    merge(tree, entry("d", modified=OLD, kind=Kind.DIRECTORY), asked=60)
+    assert node.attributes.mtime_ns == SECONDS[OLD] * 10**9, "somebody else changed it"
