@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import subprocess
 import threading
 import time
@@ -116,6 +118,40 @@ def test_tail_f_costs_a_listing_for_each_time_out_and_a_window_for_each_growth(q
     # One for each growth that was seen, or two where a window begins within a character.
     assert count(quick, WINDOW) - begun <= 2 * max(3, listings)
     assert listings <= time.monotonic() - started + 3
+
+
+@pytest.mark.timeout(600)
+def test_less_follows_a_growing_log_without_staging(quick: Mount) -> None:
+    # It counts lines from the beginning on; v1 shows the first and the last 4 MiB only.
+    log(quick.remote / "run.log", 12 * MIB if quick.api == "v2" else 7 * MIB)
+    quick.mount()
+    quick.sandbox.reset_calls()
+    terminal, its_end = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    command = ["less", "+F", "run.log"]
+    with subprocess.Popen(
+        command,
+        cwd=quick.path,
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        env=environment,
+        start_new_session=True,
+    ) as less:
+        os.close(its_end)
+        try:
+            for step in range(2):
+                new = f"step {step} of the run"
+                with (quick.remote / "run.log").open("a") as file:
+                    file.write(f"{new}\n")
+                shown = b""
+                while new.encode() not in shown:
+                    assert select.select([terminal], [], [], 60)[0], f"{new!r} is not shown: {shown[-1000:]!r}"
+                    shown += os.read(terminal, 65536)
+        finally:
+            less.kill()
+            os.close(terminal)
+    assert count(quick, STAGING) == 0
 
 
 @pytest.mark.timeout(600)

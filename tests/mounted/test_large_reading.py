@@ -102,6 +102,10 @@ def waiting_reader(mount: Mount) -> subprocess.Popen[bytes]:
     return reader
 
 
+def has_open(process: subprocess.Popen[bytes], path: Path) -> bool:
+    return any(os.readlink(fd) == str(path) for fd in Path(f"/proc/{process.pid}/fd").iterdir())
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_reader_that_is_killed_holds_up_neither_itself_nor_the_unmount(own: Mount, number: signal.Signals) -> None:
@@ -115,6 +119,23 @@ def test_a_reader_that_is_killed_holds_up_neither_itself_nor_the_unmount(own: Mo
     assert reader.wait(60) == -number
     assert own.umount().returncode == 0
     wait_until(lambda: not own.daemons())
+
+
+@pytest.mark.timeout(600)
+def test_a_reader_that_is_killed_while_a_file_is_staged_takes_the_copy_from_nobody(own: Mount) -> None:
+    sparse(own.remote / "large", 16 * MIB)
+    own.mount()
+    own.sandbox.reset_calls()
+    # Not a step further: jobs wait in the queue, tasks before their copy.
+    own.sandbox.faults(hold_jobs=True, hold_tasks="116")
+    killed = waiting_reader(own)
+    with subprocess.Popen(["tail", "-c", "5", str(own.path / "large")], stdout=subprocess.PIPE) as other:
+        wait_until(lambda: has_open(other, own.path / "large"))
+        killed.kill()
+        assert killed.wait(60) == -signal.SIGKILL
+        own.sandbox.clear_faults()
+        assert other.communicate(timeout=120)[0] == b"end.\n"
+    assert stagings(own) == 1
 
 
 @pytest.mark.timeout(600)
