@@ -10,6 +10,10 @@ from f7tfs.vfs.change import Change, Order, State, is_at_or_below, meet
 from f7tfs.vfs.change_places import Places
 from f7tfs.vfs.nodes import Node
 
+MANY = 100
+"""So many waiting changes are not looked through at each news."""
+BREATH_SECONDS = 0.05
+
 
 class Precedence:
     """By journal row, in order. What is done at once, without the journal, claims its places here meanwhile."""

@@ -20,7 +20,7 @@ from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.nodes import Directory, Node
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.paces import Paces
-from f7tfs.vfs.precedence import held_up
+from f7tfs.vfs.precedence import BREATH_SECONDS, MANY, held_up
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.uploads import CLOSE_SHARE
@@ -168,6 +168,8 @@ class Presently:
                 return False
             self._log.hurry(waiting)
             await news.wait()
+            if len(waiting) > MANY:
+                await trio.sleep(BREATH_SECONDS)
 
 
 def nothing_ignored(_change: Change) -> bool:

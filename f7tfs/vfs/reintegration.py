@@ -14,6 +14,7 @@ from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog, describe
 from f7tfs.vfs.clearing import Clearing
 from f7tfs.vfs.nodes import File
+from f7tfs.vfs.precedence import BREATH_SECONDS, MANY
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.replay import Replay
 from f7tfs.vfs.shipping import Shipping
@@ -23,9 +24,6 @@ from f7tfs.vfs.uploads import Uploads
 logger = logging.getLogger(__name__)
 
 CONCURRENT = 4
-MANY = 100
-# So many waiting changes are not looked through at each news.
-BREATH_SECONDS = 0.05
 # Who waits for some changes looks whether its time is over.
 LOOK_SECONDS = 1.0
 

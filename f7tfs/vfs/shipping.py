@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, NotFound, Unavailable
+from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, Unavailable
 from f7tfs.cluster.model import Entry
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.archive import Member, write_archive
@@ -227,7 +227,8 @@ class Shipping:
         asked = trio.current_time()
         try:
             entries = await self._cluster.list_tree(path)
-        except NotFound:
+        except (NotFound, NotADirectory):
+            # Perhaps it was left out, since something else is there.
             return {}
         self._looks.take_tree(path, entries, asked)
         return {_join(path, entry.name): entry for entry in entries}

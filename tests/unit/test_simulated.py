@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ SEEDS = range(int(os.environ.get("F7TFS_SEEDS", "2")))
 PROGRAMS, STEPS = 4, 150
 SLOW = (0.02, 0.1, 0.3, 0.6)
 """Seconds that half a call takes at most."""
+TROUBLE = re.compile("is not on the cluster yet|cannot be reached|is back")
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def complaints() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("lives", [1, 3])
+@pytest.mark.parametrize(("lives", "trouble"), [(1, 0.0), (3, 0.0), (3, 0.05)])
 @pytest.mark.parametrize("mode", ["auto", "async"])
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_programs_at_the_same_few_names(
@@ -41,10 +43,14 @@ def test_programs_at_the_same_few_names(
     version: str,
     mode: WriteMode,
     lives: int,
+    trouble: float,
     seed: int,
 ) -> None:
-    """With `lives`, the daemon is killed so often but once, while changes wait and are under way."""
-    world = World(tmp_path / "state", version, mode, seed, slow=SLOW[seed % len(SLOW)])
+    """The daemon has so many `lives`: it is killed while changes wait and are under way.
+
+    `trouble`: this share of the changes is answered by an error, whether they are made or not.
+    """
+    world = World(tmp_path / "state", version, mode, seed, slow=SLOW[seed % len(SLOW)], trouble=trouble)
 
     async def use(kernel: Kernel) -> None:
         async with trio.open_nursery() as nursery:
@@ -58,4 +64,5 @@ def test_programs_at_the_same_few_names(
     run(monkeypatch, seed, main)
     assert sum(world.cluster.calls.values()) > 0
     assert not world.kernel.complaints, "\n".join([*world.kernel.history[-300:], *world.kernel.complaints])
-    assert not complaints, "\n".join(complaints)
+    unexpected = [told for told in complaints if not (trouble and TROUBLE.search(told))]
+    assert not unexpected, "\n".join(unexpected)

@@ -8,8 +8,7 @@ import hashlib
 import io
 import random
 import tarfile
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,9 +19,7 @@ from f7tfs.cluster.errors import (
     AlreadyExists,
     IsADirectory,
     NotADirectory,
-    NotFound,
     RemoteFailure,
-    TooManySymlinks,
     Unavailable,
     Uncertain,
     Unsupported,
@@ -43,102 +40,20 @@ from f7tfs.cluster.model import (
 )
 from f7tfs.cluster.port import Progress, Sink
 from f7tfs.cluster.upload import UploadRecord
+from tests.unit.simulated.site import Site, Thing, below
 
-EPOCH = 1_700_000_000
 FEATURES = {
     "v1": Features(cheap_rename=True, empty_write=True, relative_symlink=True),
     "v2": Features(cheap_rename=False, empty_write=False, relative_symlink=False),
 }
 UMASK = 0o022
-LOOPS = 20
-
-
-def now() -> float:
-    """Epoch seconds, of virtual time."""
-    return EPOCH + trio.current_time()
-
-
-@dataclass(eq=False, slots=True, kw_only=True)
-class Thing:
-    """Anything that has a name there."""
-
-    kind: Kind
-    mode: int
-    ino: int
-    mtime: int
-    data: bytes = b""
-    target: str = ""
-    children: dict[str, Thing] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        return {Kind.FILE: len(self.data), Kind.SYMLINK: len(self.target)}.get(self.kind, 4096)
-
-
-class Site:
-    """What is there, and survives whoever uses it."""
-
-    def __init__(self) -> None:
-        self._last = 0
-        self.top = self.new(Kind.DIRECTORY, 0o755)
-
-    def new(self, kind: Kind, mode: int, data: bytes = b"", target: str = "") -> Thing:
-        self._last += 1
-        return Thing(kind=kind, mode=mode, ino=self._last, mtime=self.second(), data=data, target=target)
-
-    def second(self) -> int:
-        try:
-            return int(now())
-        except RuntimeError:
-            return EPOCH
-
-    # -- paths -----------------------------------------------------------------------------------
-
-    def find(self, path: str, *, follow: bool = False, depth: int = 0) -> Thing:
-        if depth > LOOPS:
-            raise TooManySymlinks(path)
-        thing, at = self.top, ""
-        names = [name for name in path.split("/") if name]
-        for index, name in enumerate(names):
-            if thing.kind is not Kind.DIRECTORY:
-                raise NotADirectory(path)
-            if name not in thing.children:
-                raise NotFound(path)
-            thing = thing.children[name]
-            last = index == len(names) - 1
-            if thing.kind is Kind.SYMLINK and (follow or not last):
-                target = thing.target if thing.target.startswith("/") else f"{at}/{thing.target}"
-                thing = self.find(target, follow=True, depth=depth + 1)
-            at = f"{at}/{name}"
-        return thing
-
-    def parent(self, path: str) -> tuple[Thing, str]:
-        above, _, name = path.rpartition("/")
-        directory = self.find(above or "/", follow=True)
-        if directory.kind is not Kind.DIRECTORY:
-            raise NotADirectory(path)
-        return directory, name
-
-    def place(self, path: str) -> tuple[Thing, str, Thing | None]:
-        directory, name = self.parent(path)
-        return directory, name, directory.children.get(name)
-
-    def put(self, path: str, thing: Thing) -> None:
-        directory, name = self.parent(path)
-        directory.children[name] = thing
-        directory.mtime = self.second()
-
-    def take(self, path: str) -> Thing:
-        directory, name, thing = self.place(path)
-        if thing is None:
-            raise NotFound(path)
-        del directory.children[name]
-        directory.mtime = self.second()
-        return thing
 
 
 class SimulatedCluster:
-    """One daemon's connection to a site. `rng` decides how long each call takes, and when its work is done."""
+    """One daemon's connection to a site. `rng` decides how long each call takes, and when its work is done.
+
+    `slow`: seconds that half a call takes at most; `trouble`: the share of changes that are answered by an error.
+    """
 
     def __init__(
         self, site: Site, version: str, rng: random.Random, *, slow: float = 0.1, trouble: float = 0.0
@@ -173,7 +88,7 @@ class SimulatedCluster:
         """The work is done at one moment within the call."""
         slow = self.slow if slow is None else slow
         self.calls[str(what[0])] = self.calls.get(str(what[0]), 0) + 1
-        lost = self.rng.random() < self.trouble
+        lost = changes and self.rng.random() < self.trouble
         before = self.rng.random() < 0.5
         await trio.sleep(self.rng.uniform(0, slow))
         if not self.alive:
@@ -192,7 +107,7 @@ class SimulatedCluster:
             await trio.sleep(self.rng.uniform(0, slow))
         if lost:
             self.log.append(f"{trio.current_time():.3f} {what}: lost after")
-            raise Uncertain("lost") if changes else Unavailable("lost")
+            raise Uncertain("lost")
 
     # -- who and where ---------------------------------------------------------------------------
 
@@ -220,7 +135,7 @@ class SimulatedCluster:
             thing = self.site.find(path)
             if thing.kind is not Kind.DIRECTORY:
                 raise NotADirectory(path)
-            return [self._entry(name, child) for name, child in _below(thing)]
+            return [self._entry(name, child) for name, child in below(thing)]
 
     async def stat(self, path: str) -> Stat:
         async with self._call("stat", path, changes=False):
@@ -398,10 +313,3 @@ class SimulatedCluster:
 
     async def cancel(self, job_id: str) -> None:
         self._never()
-
-
-def _below(thing: Thing, prefix: str = "") -> Iterator[tuple[str, Thing]]:
-    for name, child in thing.children.items():
-        yield prefix + name, child
-        if child.kind is Kind.DIRECTORY:
-            yield from _below(child, f"{prefix}{name}/")

@@ -64,7 +64,6 @@ class Kernel:
         self._locals: dict[Inode, Local] = {root: top}
         self._locks: dict[Inode, trio.Lock] = {}
         self._renaming = trio.Lock()
-        self._kept: list[Inode] = []
 
     # -- what stands around everything -----------------------------------------------------------
 
@@ -98,7 +97,8 @@ class Kernel:
     async def _locked(self, *inodes: Inode | None) -> AsyncIterator[None]:
         wanted = {inode.number: inode for inode in inodes if inode is not None}
         async with contextlib.AsyncExitStack() as stack:
-            for _, inode in sorted(wanted.items()):
+            # As the kernel: what lies above comes first.
+            for _, inode in sorted(wanted.items(), key=lambda item: (_depth(item[1]), item[0])):
                 await stack.enter_async_context(self._locks.setdefault(inode, trio.Lock()))
             yield
 
@@ -390,6 +390,10 @@ class OpenFile:
             await self.kernel.ask(f"flush {_told(self.inode)}", self.pid, fs.flush(self.handle))
         finally:
             await self.kernel.ask(f"release {_told(self.inode)}", self.pid, fs.release(self.handle))
+
+
+def _depth(inode: Inode) -> int:
+    return inode.path.count("/") if isinstance(inode, Node) else 0
 
 
 def _told(inode: Inode) -> str:

@@ -19,8 +19,9 @@ from f7tfs.cluster.model import Kind
 from f7tfs.vfs import paces
 from f7tfs.vfs.filesystem import Filesystem, open_filesystem
 from f7tfs.vfs.options import VfsOptions, WriteMode
-from tests.unit.simulated.cluster import EPOCH, SimulatedCluster, Site, Thing, now
+from tests.unit.simulated.cluster import SimulatedCluster
 from tests.unit.simulated.kernel import Kernel, Local
+from tests.unit.simulated.site import EPOCH, Site, Thing, now
 
 LONGEST = 40.0
 TOP = "/home/user"
