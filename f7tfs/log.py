@@ -15,7 +15,7 @@ _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _MAX_BYTES = 10 * 1024 * 1024
 _KEPT = 3
 # These tell of every request and every loop turn; only a debug log wants that.
-_CHATTY = ("httpx", "httpcore", "hpack", "asyncio")
+_CHATTY = ("httpx", "httpcore", "urllib3", "hpack", "asyncio")
 
 _HIDDEN = "[redacted]"
 _NAMES = "client_secret|access_token|refresh_token|id_token|auth-token"
@@ -29,6 +29,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             rf"\1?{_HIDDEN}",
         ),
         (r"\b(x-amz-(?:signature|credential|security-token)=)[^\s&\"'<>]+", rf"\1{_HIDDEN}"),
+        # The older way of signing, where the host stands elsewhere in the line.
+        (r"([?&](?:signature|awsaccesskeyid)=)[^\s&\"'<>]+", rf"\1{_HIDDEN}"),
         (r"\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}", rf"\1{_HIDDEN}"),
         # JSON web tokens wherever they stand: servers echo them in headers and messages.
         (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?", _HIDDEN),

@@ -33,6 +33,7 @@ SIGNATURE = "5f3a9c0de8"
         ("{'refresh_token': 'opaque-value-1'}", "opaque-value-1"),
         (f"GET https://s3.example.org/b/k?X-Amz-Date=1&X-Amz-Signature={SIGNATURE}&x=y", SIGNATURE),
         (f"https://s3.example.org/b/k?AWSAccessKeyId=a&Signature={SIGNATURE}&Expires=1", SIGNATURE),
+        (f'http://s3.example.org:80 "PUT /b/k?AWSAccessKeyId=a&Signature={SIGNATURE} HTTP/1.1" 200 0', SIGNATURE),
         (f"curl '/b/k?x-amz-signature={SIGNATURE}'", SIGNATURE),
         ("url?X-Amz-Credential=AKIA123%2F2023&b=c", "AKIA123"),
     ],
