@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import signal
 import subprocess
@@ -128,6 +129,19 @@ def test_what_mount_8_never_says_is_refused() -> None:
         parse(["daint:"])
     with pytest.raises(ValueError, match="no such option"):
         parse(["daint:", "/mnt", "--fast"])
+
+
+def test_who_a_mount_runs_as_is_given_an_empty_mount_point_and_nothing_else(tmp_path: Path) -> None:
+    """As root, whose helper could be led to other places by a link."""
+    nobody = pwd.getpwnam("nobody").pw_uid
+    for name in ("empty", "full/of", "aim"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to("aim")
+    for name in ("empty", "full", "link", "absent"):
+        words = [str(HELPER), "daint:", str(tmp_path / name), "-o", f"run_as=nobody,config={tmp_path}/none"]
+        assert subprocess.run(words, capture_output=True, timeout=PATIENCE, check=False).returncode != 0
+    assert (tmp_path / "empty").stat().st_uid == nobody
+    assert [(tmp_path / name).stat().st_uid for name in ("full", "full/of", "aim")] == [os.getuid()] * 3
 
 
 def test_mount_and_fstab_know_the_type_f7tfs(user: User, sandbox: SandboxProcess) -> None:
