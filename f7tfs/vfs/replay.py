@@ -148,8 +148,11 @@ class Replay:
             await self._log.arrives(new, either(standing_of(node), change.new_standing), change, node)
         source = await self._looks.at(change.path, change.tried)
         target = await self._looks.at(new, change.tried)
-        if source is None and isinstance(node, File) and node.change is not None and not change.uncertain_before:
-            # An earlier rename found that its content waits, and will be sent to the last place anyway.
+        if source is None and isinstance(node, File) and node.change is not None:
+            # An earlier rename found that its content waits, and will be sent to the last place anyway; or so did an
+            # earlier attempt, if it did not bring what was there.
+            if change.uncertain_before:
+                change.new_standing = either(node.standing, change.new_standing)
             _leave_to_content(node, change, target)
             await self._arrived(change)
             return

@@ -67,6 +67,17 @@ async def fsync_behind_what_is_held_open(world: World, kernel: Kernel) -> None:
     await held.close()
 
 
+async def rename_with_a_lost_answer(world: World, kernel: Kernel) -> None:
+    """On v2 only the old name is removed where a content waits: nothing at the new one has the mode yet."""
+    await write(kernel, "a", b"first")
+    await kernel.chmod(1, "a", 0o760)
+    await kernel.mkdir(1, "d")
+    await synced(kernel)
+    await kernel.rename(1, "a", "d/a")
+    await write(kernel, "d/a", b"second")
+    world.cluster.losing = ["rm", "mv"]
+
+
 async def go_through_a_directory_that_is_renamed_and_removed(world: World, kernel: Kernel) -> None:
     await write(kernel, "a", b"first")
     await kernel.mkdir(1, "e")
@@ -97,6 +108,7 @@ async def rename_what_something_has_left(world: World, kernel: Kernel) -> None:
         replace_what_is_being_sent,
         replace_whose_mode_waits,
         fsync_behind_what_is_held_open,
+        rename_with_a_lost_answer,
         go_through_a_directory_that_is_renamed_and_removed,
         rename_what_something_has_left,
     ],

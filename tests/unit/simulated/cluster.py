@@ -66,6 +66,8 @@ class SimulatedCluster:
         self.alive = True
         self.log: list[str] = []
         self.calls: dict[str, int] = {}
+        self.losing: list[str] = []
+        """Calls whose next answer is lost."""
 
     system = "simulated"
     limits = Limits(direct_read=5 * 2**20, direct_write=5 * 2**20)
@@ -90,6 +92,9 @@ class SimulatedCluster:
         self.calls[str(what[0])] = self.calls.get(str(what[0]), 0) + 1
         lost = changes and self.rng.random() < self.trouble
         before = self.rng.random() < 0.5
+        if what[0] in self.losing:
+            self.losing.remove(str(what[0]))
+            lost, before = True, False
         await trio.sleep(self.rng.uniform(0, slow))
         if not self.alive:
             raise Unavailable("this daemon is gone")
