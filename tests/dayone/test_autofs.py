@@ -36,10 +36,11 @@ def test_autofs_mounts_when_somebody_looks_and_unmounts_what_nobody_uses(
     log_in(user, sandbox, "daint")
     log_in(User(account.home), sandbox, "daint")
     account.owns(account.home)
+    top = sandbox.home / "by-autofs"
     for name in ("mine", "roots"):
-        (sandbox.home / name).mkdir()
-        (sandbox.home / name / "from-cluster").write_text(f"{name}\n")
-    maps, line, there = user.directory("maps"), map_of_the_page(), sandbox.info.home
+        (top / name).mkdir(parents=True)
+        (top / name / "from-cluster").write_text(f"{name}\n")
+    maps, line, there = user.directory("maps"), map_of_the_page(), f"{sandbox.info.home}/{top.name}"
     mine = line.replace("run_as=me", f"run_as={account.name}").replace("/scratch/me", f"{there}/mine")
     roots = line.replace("run_as=me", f"config={user.config}").replace("/scratch/me", f"{there}/roots")
     (maps / "auto.hpc").write_text(mine)
@@ -100,4 +101,4 @@ def test_autofs_mounts_when_somebody_looks_and_unmounts_what_nobody_uses(
     log = (user.home / "automount.log").read_text() if (user.home / "automount.log").exists() else ""
     told = f"{done.returncode} {done.stderr}\n{log}"
     assert (done.returncode, done.stdout) == (0, "mine\nroots\nhere\nhere\nroots\nended\n"), told
-    assert (sandbox.home / "mine" / "by-autofs").read_text() == "here\n"
+    assert (top / "mine" / "by-autofs").read_text() == "here\n"
