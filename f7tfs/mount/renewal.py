@@ -92,6 +92,10 @@ class RenewedAuthorization:
         self._source.reject(token)
 
     def status(self) -> dict[str, object]:
-        """Seconds since the token was fetched and until it is fetched anew; None where that is not known."""
+        """Seconds since the token was fetched and until it is fetched anew; None where that is not known.
+
+        Also why none was given, if so.
+        """
         known = self._source if isinstance(self._source, CachedToken) else None
-        return {"token_age": known and known.age, "token_good_for": known and known.good_for}
+        refused = {} if self._refusal is None else {"credentials_refused": self._refusal.message}
+        return {"token_age": known and known.age, "token_good_for": known and known.good_for, **refused}

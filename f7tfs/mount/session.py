@@ -175,10 +175,10 @@ class Session:
         """What a user asks a mount; JSON-able."""
         return {
             **self._about,
-            **self._live(),
             "now": time.time(),
             "mounted": not self._unmounted.is_set(),
             **self._filesystem.status(),
+            **self._live(),
         }
 
     async def _drain_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:

@@ -94,8 +94,10 @@ def test_the_provider_is_not_asked_again_and_again_by_what_it_refused(provider: 
         with pytest.raises(ClientsCredentialsException, match="invalid_client"):
             ask(authorization)
     assert provider.asked == ["old"]
+    assert authorization.status()["credentials_refused"] == "invalid_client"
     provider.users = {"old": "me"}
     assert ask(authorization, after=PAUSE_SECONDS) == token_of("me")
+    assert "credentials_refused" not in authorization.status()
 
 
 def test_what_was_written_by_one_user_is_not_sent_by_another(provider: Provider) -> None:
