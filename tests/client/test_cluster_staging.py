@@ -171,6 +171,7 @@ def test_an_existing_file_is_replaced_and_a_symlink_is_not_followed(site: Site, 
     (tmp_path / "source").write_bytes(b"new")
     (site.real / "f").write_bytes(b"old and longer")
     (site.real / "l").symlink_to("f")
+    (site.real / "hard").hardlink_to(site.real / "f")
 
     async def use(cluster: Cluster) -> None:
         await cluster.stage_in(f"{site.top}/f", tmp_path / "source")
@@ -179,6 +180,8 @@ def test_an_existing_file_is_replaced_and_a_symlink_is_not_followed(site: Site, 
     site.run(use)
     assert (site.real / "f").read_bytes() == b"new"
     assert not (site.real / "l").is_symlink()
+    # A new file takes the place of the old one, which another name may have.
+    assert (site.real / "hard").read_bytes() == b"old and longer"
 
 
 @pytest.mark.parametrize("name", ["a b", "é", "$x"])
