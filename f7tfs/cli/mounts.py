@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from f7tfs.cli.arguments import Json
-from f7tfs.cli.output import count, duration, show_json, show_table, size
-from f7tfs.cli.status import every
+from f7tfs.cli.output import count, duration, show_json, show_table, size, tell
+from f7tfs.cli.status import every, is_kept, what_to_do, with_kept
 
 
 def mounts(as_json: Json = False) -> None:
-    """List the mounts, those too whose daemon has gone or is still sending."""
-    answers = every()
+    """List the mounts, those too whose daemon has gone or is still sending, and changes of what is not mounted."""
+    answers = with_kept(every())
+    if answers and all(is_kept(answer) for answer in answers) and not as_json:
+        tell("nothing is mounted")
     if as_json:
         show_json([{"state": state_of(answer), **answer} for answer in answers])
         return
@@ -23,7 +25,12 @@ def mounts(as_json: Json = False) -> None:
 
 
 def state_of(answer: dict[str, Any]) -> str:
-    """One word: mounted, unreachable, refused (the credentials), unmounted (and still sending) or stale."""
+    """One word: mounted, unreachable, refused (the credentials), unmounted (and still sending), stale, problem.
+
+    Or kept: changes of what is not mounted.
+    """
+    if is_kept(answer):
+        return "kept"
     if "problem" in answer:
         return "stale" if "remote" in answer else "problem"
     if not answer["mounted"]:
@@ -35,14 +42,14 @@ def state_of(answer: dict[str, Any]) -> str:
 
 def _row(answer: dict[str, Any]) -> tuple[object, ...]:
     state = state_of(answer)
-    if "problem" in answer:
-        return answer["mountpoint"], answer.get("remote", ""), state, "", "", answer["problem"]
+    if "problem" in answer and "changes_left" not in answer:
+        return answer["mountpoint"] or "-", answer.get("remote", ""), state, "", "", answer["problem"]
     left = answer["changes_left"]
     return (
-        answer["mountpoint"],
+        answer["mountpoint"] or "-",
         answer["remote"],
         state,
         f"{count(left, 'change')}, {size(answer['bytes_left'])}" if left else "-",
         len(answer["failed"]),
-        duration(answer["now"] - answer["since"]),
+        what_to_do(answer) if is_kept(answer) else duration(answer["now"] - answer["since"]),
     )

@@ -16,9 +16,10 @@ from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mounts
 from f7tfs.mount.mountpoint import stale_or_stuck
-from f7tfs.mount.runtime import control_sockets
+from f7tfs.mount.runtime import control_sockets, state_base
 
 _SECONDS = 10.0
+_MOST_FAILED = 3
 
 
 def status(
@@ -31,8 +32,8 @@ def status(
     metrics: Annotated[bool, typer.Option("--metrics", help="For Prometheus: its text format.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what is mounted and what is still to be sent."""
-    answers = [ask_one(mountpoint)] if mountpoint is not None else every()
+    """Show what is mounted and what is still to be sent, of what is not mounted now too."""
+    answers = [ask_one(mountpoint)] if mountpoint is not None else with_kept(every())
     if metrics:
         # It loads the event loop.
         from f7tfs.mount.metrics import metrics as text
@@ -51,10 +52,14 @@ def status(
         return
     if as_json:
         show_json(answers if mountpoint is None else answers[0])
-    elif not answers:
+        return
+    if all(is_kept(answer) for answer in answers):
         tell("nothing is mounted")
-    for answer in answers if not as_json else ():
-        show_record(f"{answer['mountpoint']}: {answer.get('remote', '')}", readable(answer))
+    for answer in answers:
+        if is_kept(answer):
+            show_record(f"{answer['remote']}: not mounted", readable_kept(answer))
+        else:
+            show_record(f"{answer['mountpoint']}: {answer.get('remote', '')}", readable(answer))
 
 
 def ask_one(mountpoint: Path) -> dict[str, Any]:
@@ -84,6 +89,39 @@ def every() -> list[dict[str, Any]]:
     """The mounts of this user, those too whose daemon has gone or does not answer."""
     answers = running()
     return [*answers, *_unserved({str(answer["mountpoint"]) for answer in answers})]
+
+
+def with_kept(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """And what changes are kept of what is not mounted now."""
+    # It loads SQLite.
+    from f7tfs.mount.journals import kept_changes
+
+    taken = {Path(answer["state_directory"]) for answer in answers if "state_directory" in answer}
+    return [*answers, *kept_changes(state_base(), taken)]
+
+
+def is_kept(answer: dict[str, Any]) -> bool:
+    """Whether it is of a journal that is not mounted."""
+    return answer["mountpoint"] is None
+
+
+def what_to_do(answer: dict[str, Any]) -> str:
+    """About changes that are kept of what is not mounted."""
+    if "changes_left" not in answer:
+        return str(answer["problem"])
+    return "mount it again, and they are sent, or: f7tfs journal"
+
+
+def readable_kept(answer: dict[str, Any]) -> dict[str, str]:
+    """What a person wants to know of changes of what is not mounted."""
+    if "changes_left" not in answer:
+        return {"problem": answer["problem"]}
+    return {
+        "to be sent": f"{count(answer['changes_left'], 'change')} ({size(answer['bytes_left'])})",
+        "kept in": answer["state_directory"],
+        **_failed(answer["failed"]),
+        "to do": what_to_do(answer),
+    }
 
 
 def _unserved(served: set[str]) -> list[dict[str, Any]]:
@@ -118,8 +156,19 @@ def readable(answer: dict[str, Any]) -> dict[str, str]:
         shown["not listed"] = f"{', '.join(large)}: more entries than the API lists; they can be used by name"
     if hidden := answer.get("hidden"):
         shown["hidden"] = f"{', '.join(hidden)}: the jobs of the mount have that name; -o jobs_name= renames those"
-    failed = [f"{each['path']}: {each['error']}" for each in answer["failed"]]
-    return shown | ({"FAILED": "; ".join(failed)} if failed else {})
+    if failed := answer["failed"]:
+        shown |= _failed(failed) | {"to do": "when the cause is gone: f7tfs journal retry"}
+    return shown
+
+
+def _failed(failed: list[dict[str, Any]]) -> dict[str, str]:
+    """How many, and the first of them."""
+    if not failed:
+        return {}
+    told = [f"{each['path']}: {each['error']}" for each in failed[:_MOST_FAILED]]
+    if more := len(failed) - len(told):
+        told.append(f"and {more} more: f7tfs journal")
+    return {"FAILED": f"{count(len(failed), 'change')}: {'; '.join(told)}"}
 
 
 def _trouble(answer: dict[str, Any]) -> str:

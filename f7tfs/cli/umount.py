@@ -103,5 +103,5 @@ def _tell_left(answer: dict[str, Any]) -> None:
         raise MountError(
             f"unmounted, but the cluster does not have {count(answer['left'], 'change')} yet: kept in "
             f"{answer['state_directory']}",
-            f"mount {answer['remote']} again, and they are sent",
+            f"mount {answer['remote']} again, and they are sent; f7tfs journal shows them",
         )

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from f7tfs.cluster.errors import ClusterError
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
-from f7tfs.mount.lock import exclusive
+from f7tfs.mount.lock import exclusive, is_held
 from f7tfs.mount.runtime import control_sockets
 from f7tfs.vfs.journal_schema import JournalError
-from f7tfs.vfs.offline import JOURNAL, OfflineJournal
+from f7tfs.vfs.offline import JOURNAL, OfflineJournal, look
 
 _SECONDS = 60.0
 
@@ -126,13 +126,46 @@ def mounted_journals() -> list[MountedJournal]:
 
 def kept_journals(base: Path, taken: set[Path]) -> list[KeptJournal]:
     """Of what is not mounted now, where something waits. `taken`: state directories that daemons have."""
-    found = []
+    return [journal for journal in _not_taken(base, taken) if journal.entries()]
+
+
+def _not_taken(base: Path, taken: set[Path]) -> Iterator[KeptJournal]:
     for origin_file in sorted(base.glob("mounts/*/origin.json")):
         state = origin_file.parent
         if state in taken or not (state / JOURNAL).exists():
             continue
-        origin = json.loads(origin_file.read_text(encoding="utf-8"))
-        journal = KeptJournal(f"{origin['system']}:{origin['root']}", state)
-        if journal.entries():
-            found.append(journal)
-    return found
+        try:
+            origin = json.loads(origin_file.read_text(encoding="utf-8"))
+            remote = f"{origin['system']}:{origin['root']}"
+        except (ValueError, KeyError):
+            # A power cut may have left half of it; the journal is whole all the same.
+            remote = state.name
+        yield KeptJournal(remote, state)
+
+
+def kept_changes(base: Path, taken: set[Path]) -> list[dict[str, Any]]:
+    """The same in the words of a mount's status: with a `problem`, and without a mount point.
+
+    What a daemon has that does not answer is left out: it is not what is not mounted.
+    """
+    told = []
+    for journal in _not_taken(base, taken):
+        answer: dict[str, Any] = {"mountpoint": None, "remote": journal.remote, "mounted": False}
+        try:
+            left = look(journal.state)
+        except JournalError as error:
+            told.append({**answer, "problem": str(error), "state_directory": str(journal.state)})
+            continue
+        if not left.changes or is_held(journal.state / "lock"):
+            continue
+        told.append(
+            {
+                **answer,
+                "problem": "not mounted, and the cluster does not have every change",
+                "changes_left": left.changes,
+                "bytes_left": left.size,
+                "failed": [{"path": path, "error": error} for path, error in left.failed],
+                "state_directory": str(journal.state),
+            }
+        )
+    return told

@@ -34,6 +34,21 @@ def exclusive(file: Path, mountpoint: Path, message: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_held(file: Path) -> bool:
+    """Whether a process holds `file`, without writing into it."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _holder(descriptor: int) -> str:
     with suppress(ValueError, KeyError, TypeError):
         holder = json.loads(os.pread(descriptor, 65536, 0))

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from f7tfs.cluster.errors import NotFound, Refused
 from f7tfs.vfs.change import meet
 from f7tfs.vfs.journal import Journal, Row
+from f7tfs.vfs.journal_schema import JournalError
 from f7tfs.vfs.keeper import copy_new
 
 JOURNAL = "journal.sqlite"
 CONTENT = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a journal holds. `failed`: path and error of each change that the cluster refused."""
+
+    changes: int
+    size: int
+    failed: list[tuple[str, str]]
+
+
+def look(state: Path) -> Left:
+    """What the journal in a state directory holds, without changing it, whoever has it. Raises JournalError.
+
+    It needs no lock, so that whoever looks keeps no mount from beginning, and only columns that all forms have.
+    """
+    try:
+        with closing(sqlite3.connect(f"{(state / JOURNAL).as_uri()}?mode=ro", uri=True)) as journal:
+            rows = journal.execute("SELECT path, content, state, error FROM changes ORDER BY id").fetchall()
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal in {state} cannot be read ({error})") from error
+    size = 0
+    for _, content, _, _ in rows:
+        with suppress(FileNotFoundError):
+            size += (state / CONTENT / content).stat().st_size if content else 0
+    failed = [(path, error or "") for path, _, is_now, error in rows if is_now == "failed"]
+    return Left(len(rows), size, failed)
 
 
 class OfflineJournal:

@@ -29,6 +29,27 @@ def test_a_mount_goes_on_when_the_network_comes_back(user: User, sandbox: Sandbo
     user.done("umount", str(place))
 
 
+def test_what_an_unmount_left_unsent_is_told_until_it_is_sent(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox)
+    place = user.directory("mnt")
+    user.done("mount", "here", str(place), "-o", "deadline=5")
+    sandbox.faults({"match": "", "drop": "before", "count": None})
+    (place / "unsent").write_text("y")
+    what, cure = user.refused("umount", str(place), "--wait", "1")
+    assert ("does not have 1 change yet" in what, "f7tfs journal" in cure) == (True, True)
+    assert "cluster:/home/user: not mounted" in user.done("status").splitlines()
+    assert ["-", "cluster:/home/user", "kept", "1 change, 1 B"] in [
+        line.split("\t")[:4] for line in user.done("mounts").splitlines()
+    ]
+    [kept] = [each for each in user.json("status") if each["mountpoint"] is None]
+    assert (kept["remote"], kept["changes_left"]) == ("cluster:/home/user", 1)
+    sandbox.clear_faults()
+    user.done("mount", "here", str(place))
+    user.done("sync", str(place))
+    assert "kept" not in [each["state"] for each in user.json("mounts")]
+    user.done("umount", str(place))
+
+
 def test_a_mount_goes_on_after_a_suspend(user: User, start_sandbox: Callable[..., SandboxProcess]) -> None:
     """Longer than the token was good for; the server has closed its connections, and the cluster has gone on."""
     sandbox = start_sandbox()
