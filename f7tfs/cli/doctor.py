@@ -33,7 +33,8 @@ def doctor(
 ) -> None:
     """Check everything that a mount needs, here and at the site, and name the cure of what is wrong.
 
-    Writes, reads and removes a small file by each route (direct, archive, staged), unless --quick is given.
+    Writes, reads and removes a small file by each route (direct, archive, staged), unless --quick is given. An answer
+    is waited for 10 s, a route for 3 minutes at most; what cannot be known without it is `not examined` then.
     """
     findings: list[Finding] = []
     try:
@@ -52,17 +53,17 @@ def doctor(
         examining = f"examining {settings.system} at {settings.url}"
         with waiting(examining) as tell_next:
 
-            def found(finding: Finding) -> None:
+            def found(finding: Finding, coming: str) -> None:
                 findings.append(finding)
-                tell_next(f"{examining}: {count(len(findings), 'check')} done, {finding.check} {finding.state}")
+                done = f"{count(len(findings), 'check')} done, {finding.check} {finding.state}"
+                tell_next(f"{examining}: {done}" + (f"; now {coming}" if coming else ""))
 
             examine(settings, () if quick else ALL, found)
-    wrong = [finding for finding in findings if finding.state != "ok"]
     if as_json:
         show_json([asdict(finding) for finding in findings])
     else:
         _show(findings)
-    if any(finding.state == "failed" for finding in wrong):
+    if any(finding.state == "failed" for finding in findings):
         raise typer.Exit(1)
 
 
@@ -72,7 +73,7 @@ def _show(findings: list[Finding]) -> None:
         for each in findings
     ]
     show_table(("check", "state", "found", "time"), rows, empty="nothing was checked")
-    wrong = [finding for finding in findings if finding.state != "ok"]
+    wrong = [finding for finding in findings if finding.state in ("warning", "failed")]
     for finding in wrong:
         show(f"{finding.check}: {finding.cure}")
     tell(f"{count(len(wrong), 'thing')} to look at" if wrong else "all is well")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import pwd
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -39,14 +41,14 @@ def variables(sandbox: SandboxProcess, api: str = "v2") -> dict[str, str]:
 def examine(user: User, *arguments: str, **environment: str) -> dict[str, dict[str, Any]]:
     """What the doctor found, by check; of several findings of one check the worst."""
     done = user("doctor", *arguments, "--json", **environment)
-    order = ["ok", "warning", "failed"]
+    order = ["not examined", "ok", "warning", "failed"]
     found: dict[str, dict[str, Any]] = {}
     for finding in json.loads(done.stdout):
         before = found.get(finding["check"])
         if before is None or order.index(finding["state"]) > order.index(before["state"]):
             found[finding["check"]] = finding
     assert done.returncode == any(finding["state"] == "failed" for finding in found.values()), done.stderr
-    assert all(finding["cure"] for finding in found.values() if finding["state"] != "ok")
+    assert all(finding["cure"] for finding in found.values() if finding["state"] in order[2:])
     return found
 
 
@@ -161,6 +163,27 @@ def test_a_fault_is_found_and_its_cure_is_named(
     found = examine(user, *quick, **fault(sandbox))
     assert found[check]["state"] != "ok", found
     assert cure in found[check]["cure"]
+
+
+def test_a_site_that_is_silent_is_a_failure_and_is_asked_once(user: User, sandbox: SandboxProcess) -> None:
+    os.kill(sandbox.pid, signal.SIGSTOP)
+    try:
+        # It ends by itself, which is the first thing to be seen.
+        found = examine(user, "--quick", **variables(sandbox))
+    finally:
+        os.kill(sandbox.pid, signal.SIGCONT)
+    assert [check for check, finding in found.items() if finding["state"] == "failed"] == ["connection"]
+    assert "no answer within 10 s" in found["connection"]["found"]
+    assert "try again later" in found["connection"]["cure"]
+    others = {check for check, finding in found.items() if finding["state"] == "not examined"}
+    assert others == {"token", "site", "service", "user", "root", "rights"}
+
+
+@pytest.mark.parametrize(("call", "check"), [("/status/systems", "site"), ("/mkdir", "rights")])
+def test_a_call_that_is_not_answered_is_a_failure(user: User, sandbox: SandboxProcess, call: str, check: str) -> None:
+    found = examine(user, "--quick", **rule(call, delay=3600)(sandbox))
+    assert found[check]["state"] == "failed"
+    assert "no answer within 10 s" in found[check]["found"]
 
 
 def test_without_settings_the_machine_is_examined_all_the_same(user: User) -> None:

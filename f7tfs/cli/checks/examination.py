@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import trio
 
 from f7tfs.cli.checks import here, routes, site, way
-from f7tfs.cli.checks.findings import Finding, failed
+from f7tfs.cli.checks.findings import SECONDS, SILENT, SILENT_CURE, Finding, failed, not_examined
 from f7tfs.cluster.connect import connect
 from f7tfs.cluster.errors import ClusterError
+from f7tfs.cluster.port import Cluster
 from f7tfs.config import MountSettings, TokenCommand
 from f7tfs.errors import UserError
 from f7tfs.firecrest.auth import Authorization
@@ -20,10 +23,30 @@ from f7tfs.mount.failure import leaves
 from f7tfs.mount.runtime import state_base
 
 Report = Callable[[Finding], None]
+_AT_THE_SITE = ("token", "site", "service", "user", "root")
 
 
-def examine(settings: MountSettings, probes: tuple[str, ...], report: Report) -> None:
-    """Everything about a mount that can be known before it is made."""
+def examine(settings: MountSettings, probes: tuple[str, ...], told: Callable[[Finding, str], None]) -> None:
+    """Everything about a mount that can be known before it is made.
+
+    `told` gets each finding, and what is looked at next.
+    """
+    left = list(_AT_THE_SITE)
+    if not settings.options.read_only and settings.path != "/":
+        left += ["rights", *probes]
+
+    def report(finding: Finding) -> None:
+        if finding.check in left:
+            left.remove(finding.check)
+        coming = left[0] if left else ""
+        told(finding, f"{coming}, {routes.bound(coming):.0f} s at most" if coming in probes else coming)
+
+    _examine(settings, probes, report)
+    for check in left.copy():
+        report(not_examined(check))
+
+
+def _examine(settings: MountSettings, probes: tuple[str, ...], report: Report) -> None:
     options = settings.options
     for finding in here.fuse(allow_other=options.allow_other):
         report(finding)
@@ -34,14 +57,19 @@ def examine(settings: MountSettings, probes: tuple[str, ...], report: Report) ->
     except UserError as error:
         report(failed("credentials", str(error), error.cure))
         return
-    if _reachable(settings, report):
-        trio.run(_ask, settings, probes, report)
+    provider = None if isinstance(settings.credentials, TokenCommand) else settings.credentials.token_url
+    site_well = _reachable([settings.url], settings, report)
+    if provider is None:
+        provider_well = True
+    elif urlsplit(provider)[:2] == urlsplit(settings.url)[:2]:
+        provider_well = site_well
+    else:
+        provider_well = _reachable([provider], settings, report)
+    if provider_well:
+        trio.run(_ask, settings, probes if site_well else None, report)
 
 
-def _reachable(settings: MountSettings, report: Report) -> bool:
-    urls = [settings.url]
-    if not isinstance(settings.credentials, TokenCommand):
-        urls.append(settings.credentials.token_url)
+def _reachable(urls: list[str], settings: MountSettings, report: Report) -> bool:
     for check in (way.names(urls), way.connections(urls, settings.ca_file)):
         findings = list(check)
         for finding in findings:
@@ -52,34 +80,44 @@ def _reachable(settings: MountSettings, report: Report) -> bool:
     return True
 
 
-async def _ask(settings: MountSettings, probes: tuple[str, ...], report: Report) -> None:
+async def _ask(settings: MountSettings, probes: tuple[str, ...] | None, report: Report) -> None:
+    """By the credentials; without probes only these, since the site is away."""
     authorization = authorization_for(settings.credentials)
-    if await _all_well(site.token(authorization), report) and await _all_well(
-        site.systems(settings, authorization), report
-    ):
+    if not await _all_well(site.token(authorization), report) or probes is None:
+        return
+    if await _all_well(site.systems(settings, authorization), report):
         await _on_the_system(settings, authorization, probes, report)
 
 
 async def _on_the_system(
     settings: MountSettings, authorization: Authorization, probes: tuple[str, ...], report: Report
 ) -> None:
+    connecting = trio.CancelScope(deadline=trio.current_time() + SECONDS)
     try:
-        async with connect(
-            settings.url,
-            authorization,
-            settings.system,
-            api_version=settings.api_version,
-            account=settings.account,
-            root_hint=settings.path,
-        ) as cluster:
-            if not await _all_well(site.root(cluster, settings), report) or settings.options.read_only:
-                return
-            path = settings.path or await home_directory(cluster, (await cluster.identity()).user)
-            if path != "/":
-                await _all_well(routes.routes(cluster, path, probes), report)
+        with connecting:
+            async with connect(
+                settings.url,
+                authorization,
+                settings.system,
+                api_version=settings.api_version,
+                account=settings.account,
+                root_hint=settings.path,
+            ) as cluster:
+                connecting.deadline = math.inf
+                await _of_the_cluster(cluster, settings, probes, report)
+        if connecting.cancelled_caught:
+            report(failed("system", f"{settings.system}: {SILENT}", SILENT_CURE))
     except* (ClusterError, UserError) as errors:
         for error in leaves(errors):
             report(failed("system", str(error), "try again later"))
+
+
+async def _of_the_cluster(cluster: Cluster, settings: MountSettings, probes: tuple[str, ...], report: Report) -> None:
+    if not await _all_well(site.root(cluster, settings), report) or settings.options.read_only:
+        return
+    path = settings.path or await home_directory(cluster, (await cluster.identity()).user)
+    if path != "/":
+        await _all_well(routes.routes(cluster, path, probes), report)
 
 
 async def _all_well(findings: AsyncIterator[Finding], report: Report) -> bool:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["ok", "warning", "failed"]
+State = Literal["ok", "warning", "failed", "not examined"]
+
+SECONDS = 10.0
+"""How long one answer of a service is waited for, as `f7tfs mount` does."""
+SILENT = f"no answer within {SECONDS:.0f} s"
+SILENT_CURE = "the site may be down or overloaded: see its status page, try again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +35,7 @@ def warning(check: str, found: str, cure: str) -> Finding:
 
 def failed(check: str, found: str, cure: str) -> Finding:
     return Finding(check, "failed", found, cure)
+
+
+def not_examined(check: str) -> Finding:
+    return Finding(check, "not examined", "what it needs has failed")

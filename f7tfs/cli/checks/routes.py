@@ -12,11 +12,12 @@ from pathlib import Path
 
 import trio
 
-from f7tfs.cli.checks.findings import Finding, failed, ok
+from f7tfs.cli.checks.findings import SECONDS, SILENT, SILENT_CURE, Finding, failed, ok, warning
 from f7tfs.cluster.errors import (
     AccountRequired,
     ClusterError,
     NoSpace,
+    NotFound,
     PermissionDenied,
     QuotaExceeded,
     SchedulerRefused,
@@ -34,7 +35,10 @@ _CURES: tuple[tuple[type[ClusterError], str], ...] = (
 )
 _STAGED_CURE = "large files take this way: ask the site about its object storage and its transfer jobs"
 _OTHER_CURE = "try again later; f7tfs status and the log of a mount (f7tfs log) tell more"
-_SECONDS = 180.0
+_CALLS = 3 * SECONDS
+"""Of a route whose calls are answered at once."""
+_JOBS = 180.0
+"""Of a route that may wait for jobs."""
 _CONTENT = b"f7tfs doctor\n"
 
 
@@ -47,29 +51,59 @@ async def routes(cluster: Cluster, directory: str, names: tuple[str, ...]) -> As
     place = f"{directory.rstrip('/')}/.f7tfs-doctor-{os.getpid()}-{time.time_ns()}"
     began = time.monotonic()
     try:
-        await cluster.make_directory(place)
+        with trio.fail_after(SECONDS):
+            await cluster.make_directory(place)
     except ClusterError as error:
         yield _failed("rights", error, _OTHER_CURE)
         return
+    except trio.TooSlowError:
+        yield failed("rights", f"{directory}: {SILENT}; {place} may be there now", SILENT_CURE)
+        return
     yield ok("rights", f"{directory} can be written", time.monotonic() - began)
+    removed = True
     try:
         for name in names:
-            yield await _try(name, _ROUTES[name](cluster, place))
+            finding, in_time = await _try(name, _ROUTES[name](cluster, place))
+            yield finding
+            if not in_time:
+                # What comes after would wait for the same site.
+                break
     finally:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + 30):
+        removed = await _removed(cluster, place)
+    if not removed:
+        yield warning("rights", f"{place} could not be removed", "remove it when the site answers again")
+
+
+async def _removed(cluster: Cluster, place: str) -> bool:
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + _CALLS):
+        try:
             await cluster.remove(place)
+        except NotFound:
+            return True
+        except ClusterError:
+            return False
+        return True
+    return False
 
 
-async def _try(name: str, route: Awaitable[str]) -> Finding:
+async def _try(name: str, route: Awaitable[str]) -> tuple[Finding, bool]:
+    """What is found of a route, and whether it was in time."""
     began = time.monotonic()
+    otherwise = _STAGED_CURE if name == "staged" else _OTHER_CURE
+    seconds = bound(name)
     try:
-        with trio.fail_after(_SECONDS):
+        with trio.fail_after(seconds):
             found = await route
     except ClusterError as error:
-        return _failed(name, error, _STAGED_CURE if name == "staged" else _OTHER_CURE)
+        return _failed(name, error, otherwise), True
     except trio.TooSlowError:
-        return failed(name, f"not done within {_SECONDS:.0f} s", _STAGED_CURE if name == "staged" else _OTHER_CURE)
-    return ok(name, found, time.monotonic() - began)
+        return failed(name, f"not done within {seconds:.0f} s", otherwise), False
+    return ok(name, found, time.monotonic() - began), True
+
+
+def bound(name: str) -> float:
+    """Seconds that a route may take."""
+    return _CALLS if name == "direct" else _JOBS
 
 
 def _failed(name: str, error: ClusterError, otherwise: str) -> Finding:

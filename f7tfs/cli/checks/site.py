@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 
-from f7tfs.cli.checks.findings import Finding, failed, ok
+import trio
+
+from f7tfs.cli.checks.findings import SECONDS, SILENT, SILENT_CURE, Finding, failed, ok
 from f7tfs.cli.checks.way import CLOCK_CURE, SKEW
 from f7tfs.cli.output import duration
 from f7tfs.cluster.connect import System, list_systems
@@ -13,11 +16,13 @@ from f7tfs.cluster.errors import ClusterError, NotFound
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.config import MountSettings
-from f7tfs.firecrest.auth import Authorization, claims_of
+from f7tfs.firecrest.auth import Authorization, TokenCommand, claims_of
 from f7tfs.firecrest.errors import ConnectionFailed, FirecrestException
 from f7tfs.mount.daemon import home_directory
 
 _SHORT = 60.0
+_LISTING = 60.0
+"""A listing may be a long one, of a directory that the site has just told of."""
 _LOGIN = "f7tfs login asks for new credentials"
 
 
@@ -25,7 +30,12 @@ async def token(authorization: Authorization) -> AsyncIterator[Finding]:
     """Whether there is a token, from whom, for how long, and by whose clock."""
     began = time.monotonic()
     try:
-        text = await authorization.get_access_token()
+        # A command of the user's has a bound of its own, and says so.
+        with trio.fail_after(math.inf if isinstance(authorization, TokenCommand) else SECONDS):
+            text = await authorization.get_access_token()
+    except trio.TooSlowError:
+        yield failed("token", f"the identity provider: {SILENT}", SILENT_CURE)
+        return
     except ConnectionFailed as error:
         yield failed("token", str(error), "check AUTH_TOKEN_URL (token_url), and the network")
         return
@@ -59,7 +69,11 @@ async def systems(settings: MountSettings, authorization: Authorization) -> Asyn
     """Whether the site has the system, and what it says of its services."""
     began = time.monotonic()
     try:
-        found = await list_systems(settings.url, authorization, api_version=settings.api_version)
+        with trio.fail_after(SECONDS):
+            found = await list_systems(settings.url, authorization, api_version=settings.api_version)
+    except trio.TooSlowError:
+        yield failed("site", f"{settings.url}: {SILENT}", SILENT_CURE)
+        return
     except NotFound as error:
         yield failed("site", f"no FirecREST at {settings.url}: {error}", "check the URL (FIRECREST_URL, --url)")
         return
@@ -67,12 +81,13 @@ async def systems(settings: MountSettings, authorization: Authorization) -> Asyn
         yield failed("site", f"{settings.url}: {error}", "the site may be down: see its status page, try again later")
         return
     seconds = time.monotonic() - began
+    there = ", ".join(each.name for each in found) or "none"
+    version = f" v{found[0].api_version}" if found else ""
+    yield ok("site", f"FirecREST{version} with {there}", seconds)
     chosen = next((each for each in found if each.name.lower() == settings.system.lower()), None)
     if chosen is None:
-        there = ", ".join(each.name for each in found) or "none"
         yield failed("system", f"the site has no {settings.system}", f"it has: {there}; f7tfs login chooses one")
         return
-    yield ok("site", f"FirecREST v{chosen.api_version} with {', '.join(each.name for each in found)}", seconds)
     for finding in _services(chosen, settings):
         yield finding
 
@@ -93,19 +108,30 @@ def _services(system: System, settings: MountSettings) -> Iterator[Finding]:
 async def root(cluster: Cluster, settings: MountSettings) -> AsyncIterator[Finding]:
     """Who the user is there, and whether the directory is one."""
     try:
-        identity = await cluster.identity()
-        path = settings.path or await home_directory(cluster, identity.user)
+        with trio.fail_after(SECONDS):
+            identity = await cluster.identity()
+        with trio.fail_after(SECONDS):
+            path = settings.path or await home_directory(cluster, identity.user)
         yield ok("user", f"{identity.user} ({', '.join(sorted(identity.groups.values()))})")
-        began = time.monotonic()
         if path == "/":
             yield ok("root", "all file systems")
-        elif (await cluster.stat(path)).kind is Kind.FILE:
-            yield failed("root", f"{path} is not a directory", "mount the directory that it is in")
         else:
-            entries = await cluster.list_directory(path)
-            yield ok("root", f"{path} has {len(entries)} entries", time.monotonic() - began)
+            yield await _directory(cluster, path)
+    except trio.TooSlowError:
+        yield failed("root", f"{settings.system}: {SILENT}", SILENT_CURE)
     except NotFound as error:
         cure = f"{settings.system}: is your own directory, {settings.system}:/ shows all"
         yield failed("root", str(error), cure)
     except ClusterError as error:
         yield failed("root", str(error), "mount a directory that you may read; ask the site about your rights")
+
+
+async def _directory(cluster: Cluster, path: str) -> Finding:
+    began = time.monotonic()
+    with trio.fail_after(SECONDS):
+        if (await cluster.stat(path)).kind is Kind.FILE:
+            return failed("root", f"{path} is not a directory", "mount the directory that it is in")
+    with trio.move_on_after(_LISTING):
+        entries = await cluster.list_directory(path)
+        return ok("root", f"{path} has {len(entries)} entries", time.monotonic() - began)
+    return failed("root", f"{path}: not listed within {_LISTING:.0f} s", SILENT_CURE)

@@ -15,13 +15,12 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from f7tfs.cli.checks.findings import Finding, failed, ok
+from f7tfs.cli.checks.findings import SECONDS, SILENT, SILENT_CURE, Finding, failed, ok
 from f7tfs.cli.output import duration
 
 SKEW = 30.0
 """Seconds that a clock may be off: tokens are taken for valid by the site's clock, and for fresh by ours."""
 CLOCK_CURE = "timedatectl set-ntp true"
-_SECONDS = 10.0
 
 
 def names(urls: list[str]) -> Iterator[Finding]:
@@ -45,10 +44,12 @@ def connections(urls: list[str], ca_file: Path | None) -> Iterator[Finding]:
         connection = _connection(parts, proxy, ca_file)
         with closing(connection):
             finding = _connect(connection, parts, proxy)
+            told = _clock(connection, parts) if finding.state == "ok" and proxy is None else None
+        # Silence is a finding about the connection itself, which is not well then.
+        if told is None or told.check != finding.check:
             yield finding
-            clock = _clock(connection, parts) if finding.state == "ok" and proxy is None else None
-        if clock is not None:
-            yield clock
+        if told is not None:
+            yield told
 
 
 def proxy_of(url: str) -> SplitResult | None:
@@ -65,8 +66,8 @@ def _connection(parts: SplitResult, proxy: SplitResult | None, ca_file: Path | N
     via = proxy or parts
     host, port = via.hostname or "", via.port or (443 if via.scheme == "https" else 80)
     if parts.scheme != "https":
-        return http.client.HTTPConnection(host, port, timeout=_SECONDS)
-    secure = http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=_context(ca_file))
+        return http.client.HTTPConnection(host, port, timeout=SECONDS)
+    secure = http.client.HTTPSConnection(host, port, timeout=SECONDS, context=_context(ca_file))
     if proxy is not None:
         secure.set_tunnel(parts.hostname or "", parts.port or 443, _credentials(proxy))
     return secure
@@ -92,7 +93,7 @@ def _connect(connection: http.client.HTTPConnection, parts: SplitResult, proxy: 
             "tls", f"{host}:{connection.port} speaks no TLS ({error.reason})", "check the URL: its scheme, its port"
         )
     except OSError as error:
-        reason = error.strerror or error
+        reason = SILENT if isinstance(error, TimeoutError) else error.strerror or error
         if proxy is not None:
             cure = "check the proxy: `proxy` in the profile, HTTPS_PROXY; hosts that need none go into NO_PROXY"
             return failed("connection", f"{host}{through}: {reason}", cure)
@@ -114,10 +115,12 @@ def _certificate_cure(error: ssl.SSLCertVerificationError) -> str:
 
 
 def _clock(connection: http.client.HTTPConnection, parts: SplitResult) -> Finding | None:
-    """How far the clock here is from the server's; None where it does not tell."""
+    """How far the clock here is from the server's; None where it does not tell. A server may not even answer."""
     try:
         connection.request("HEAD", parts.path or "/")
         there = parsedate_to_datetime(connection.getresponse().headers["Date"] or "").timestamp()
+    except TimeoutError:
+        return failed("connection", f"{parts.hostname}:{connection.port} takes the connection: {SILENT}", SILENT_CURE)
     except (OSError, http.client.HTTPException, ValueError):
         return None
     ahead = time.time() - there
