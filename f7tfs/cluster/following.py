@@ -13,6 +13,7 @@ from typing import Any
 
 from f7tfs.cluster.errand import failure
 from f7tfs.cluster.errors import ClusterError, TimedOut
+from f7tfs.cluster.model import JobState
 from f7tfs.cluster.patience import Patience, Poll
 
 _ASK_SCHEDULER = 3
@@ -44,8 +45,8 @@ class JobFollower(abc.ABC):
         """The jobs that were started here, which are nobody's business."""
 
     @abc.abstractmethod
-    async def has_ended(self, job_id: str) -> bool | None:
-        """Whether a job has ended; None where the server does not know it."""
+    async def state(self, job_id: str) -> JobState | None:
+        """What the scheduler says of a job; None where the server does not know it."""
 
     @abc.abstractmethod
     async def told(self, job: TransferJob) -> str | None:
@@ -55,10 +56,16 @@ class JobFollower(abc.ABC):
     async def cancel(self, job: TransferJob) -> None:
         """It may have ended by itself. Within seconds, also where the caller is being cancelled."""
 
-    async def follow(self, job: TransferJob, look: Look, bound: float, what: str) -> None:
+    async def has_ended(self, job_id: str) -> bool | None:
+        """Whether a job has ended; None where the server does not know it."""
+        state = await self.state(job_id)
+        return None if state is None else state.ended
+
+    async def follow(self, job: TransferJob, look: Look, bound: float, what: str, *, patient: bool = False) -> None:
         """Wait until `look` says that the job has done its work.
 
-        Raises what the job's error log tells when it has ended without, and TimedOut, having cancelled it.
+        Raises what the job's error log tells when it has ended without, and TimedOut, having cancelled it. Who is
+        `patient` goes on waiting for a job that is still in the scheduler's queue then.
         """
         poll = Poll(self.patience, bound, what)
         missing = last_looks = 0
@@ -74,10 +81,17 @@ class JobFollower(abc.ABC):
             try:
                 await poll.wait()
             except TimedOut:
+                if patient and await self._is_queued(job):
+                    poll.begin_anew()
+                    continue
                 await self.cancel(job)
                 if await look():
                     return
                 raise
+
+    async def _is_queued(self, job: TransferJob) -> bool:
+        state = await self.state(job.job_id)
+        return state is not None and state.queued
 
     async def failure(self, job: TransferJob, what: str) -> ClusterError:
         """The error that a job's error log tells of."""

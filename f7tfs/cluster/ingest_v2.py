@@ -10,7 +10,7 @@ directory. What has been done is written down after each part: another attempt g
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +28,11 @@ from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage, plan_parts
 
-Rename = Callable[[str, str], Awaitable[None]]
+
+class Rename(Protocol):
+    """Moves a file. `patient`: however long its job is in the scheduler's queue."""
+
+    async def __call__(self, old: str, new: str, *, patient: bool) -> None: ...
 
 
 class Files(Protocol):
@@ -140,14 +144,14 @@ class IngestV2:
             if not state["completed"]:
                 await self._put(path, source, state, progress, record)
             progress("staging", size)
-            bound = self._jobs.patience.transfer(size)
-            await self._jobs.follow(_job(state), lambda: self._has_size(temporary, size), bound, f"uploading {path}")
+            bound, what = self._jobs.patience.upload(size), f"uploading {path}"
+            await self._jobs.follow(_job(state), lambda: self._has_size(temporary, size), bound, what, patient=True)
             if self._verify:
                 await check_content(self._files.checksum, path, temporary, source)
             progress("finishing", size)
             state["ino"] = (await self._files.stat(temporary)).ino
             await record.save(state)
-            await self._rename(temporary, path)
+            await self._rename(temporary, path, patient=True)
         if not await self._has_size(path, size):
             raise RemoteFailure(f"{path}: the upload arrived, but the file there is not of {size} bytes")
 

@@ -10,6 +10,7 @@ import trio
 from f7tfs.cluster.errors import ClusterError
 from f7tfs.cluster.following import JobFollower, TransferJob
 from f7tfs.cluster.jobs_v1 import JobsV1
+from f7tfs.cluster.model import JobState
 from f7tfs.cluster.patience import Patience
 from f7tfs.cluster.scratch import CLEANING
 
@@ -30,9 +31,9 @@ class JoinJobsV1(JobFollower):
         self._files = files
         self._jobs = jobs
 
-    async def has_ended(self, job_id: str) -> bool | None:
+    async def state(self, job_id: str) -> JobState | None:
         found = await self._jobs.jobs([job_id])
-        return found[0].state.ended if found else None
+        return found[0].state if found else None
 
     async def told(self, job: TransferJob) -> str | None:
         try:

@@ -152,6 +152,11 @@ class JobState(enum.Enum):
         """Whether a job in this state will never run again."""
         return self in _ENDED
 
+    @property
+    def queued(self) -> bool:
+        """Whether it waits for the scheduler."""
+        return self in _QUEUED
+
 
 _ENDED = frozenset(
     {
@@ -165,6 +170,18 @@ _ENDED = frozenset(
         JobState.BOOT_FAIL,
         JobState.DEADLINE,
         JobState.REVOKED,
+    }
+)
+
+
+_QUEUED = frozenset(
+    {
+        JobState.PENDING,
+        JobState.CONFIGURING,
+        JobState.REQUEUED,
+        JobState.REQUEUE_FED,
+        JobState.REQUEUE_HOLD,
+        JobState.RESV_DEL_HOLD,
     }
 )
 

@@ -159,9 +159,8 @@ class Pieces:
         job = TransferJob(str(state["job"]), f"{directory}/err")
         self._jobs.ids.add(job.job_id)
         progress("finishing", size - int(state["start"]))
-        await self._jobs.follow(
-            job, lambda: self._is_there(f"{directory}/done"), self._jobs.patience.transfer(size), f"uploading {path}"
-        )
+        bound, done = self._jobs.patience.upload(size), f"{directory}/done"
+        await self._jobs.follow(job, lambda: self._is_there(done), bound, f"uploading {path}", patient=True)
         arrived = (await self._files.stat(path)).size
         if arrived != size:
             raise RemoteFailure(f"{path}: {arrived} bytes of {size} have arrived")

@@ -19,10 +19,11 @@ class RenameV2:
         self._client = client
         self._jobs = jobs
 
-    async def __call__(self, old: str, new: str, errand: Errand | None = None) -> None:
+    async def __call__(self, old: str, new: str, errand: Errand | None = None, *, patient: bool = False) -> None:
         """One look at each name before, one job, then looks until it is done.
 
-        As an errand it takes its time: between file systems `mv` copies.
+        As an errand it takes its time: between file systems `mv` copies. Who is `patient` waits however long the job
+        is in the scheduler's queue.
         """
         check_v2_job(old)
         check_v2_job(new)
@@ -46,7 +47,8 @@ class RenameV2:
                 return
             raise
         async with self._jobs.given_up(job):
-            await self._jobs.follow(job, lambda: self._is_done(before, old, new), self._jobs.patience.rename, what)
+            bound = self._jobs.patience.rename
+            await self._jobs.follow(job, lambda: self._is_done(before, old, new), bound, what, patient=patient)
 
     async def _is_done(self, before: Stat, old: str, new: str) -> bool:
         """Gone there and here here: across file systems the old one goes last, and the inode is another."""

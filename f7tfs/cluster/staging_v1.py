@@ -177,7 +177,7 @@ class StagingV1:
         self, path: str, source: Path, state: dict[str, Any], progress: Progress, record: UploadRecord
     ) -> None:
         what, size, temporary = f"uploading {path}", int(state["size"]), str(state["temporary"])
-        bound, task_id = self._tasks.patience.transfer(size), str(state["task"])
+        bound, task_id = self._tasks.patience.upload(size), str(state["task"])
         if not state["sent"]:
             task = await self._tasks.until(task_id, frozenset({FORM_READY}), bound, what)
             url, fields = form_of(task)

@@ -91,7 +91,7 @@ class TransferJobs(JobFollower):
             while missing < MISSING and not (state is not None and state.ended):
                 await poll.wait()
                 try:
-                    state = await self._state(job.job_id)
+                    state = await self.state(job.job_id)
                 except Unavailable as error:
                     logger.info("job %s cannot be looked at now: %s", job.job_id, error)
                     continue
@@ -99,12 +99,8 @@ class TransferJobs(JobFollower):
             told = await self.told(job)
         return told if told or state is JobState.COMPLETED else None
 
-    async def has_ended(self, job_id: str) -> bool | None:
-        """Whether a job has ended; None where the server does not know it."""
-        state = await self._state(job_id)
-        return None if state is None else state.ended
-
-    async def _state(self, job_id: str) -> JobState | None:
+    async def state(self, job_id: str) -> JobState | None:
+        """What the scheduler says of a job; None where the server does not know it."""
         try:
             with translated(translate.v2):
                 found = await self._client.job_info(self._site.name, job_id)

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import trio
 from f7tfs import config
 from f7tfs.cluster.connect import connect
 from f7tfs.cluster.errors import NotFound
+from f7tfs.cluster.patience import Patience
 from f7tfs.cluster.port import Cluster
 from f7tfs.firecrest.auth import Authorization
 from f7tfs.firecrest.session import Options
@@ -121,6 +123,7 @@ async def connected(settings: config.MountSettings, authorization: Authorization
             account=settings.account,
             root_hint=settings.path,
             options=client_options(settings.options.streams),
+            patience=patience(settings.options.staging_deadline),
             verify=settings.options.verify,
         )
         try:
@@ -135,6 +138,12 @@ async def connected(settings: config.MountSettings, authorization: Authorization
 def client_options(streams: int | None) -> Options:
     """How many parts are on their way to object storage at once; None: as the client has it."""
     return Options() if streams is None else Options(storage_concurrency=streams)
+
+
+def patience(staging_deadline: float) -> Patience:
+    """How long staged transfers may take. An upload that is given up is sent anew: it has half an hour at least."""
+    usual = Patience()
+    return replace(usual, queue=staging_deadline, least=usual.queue)
 
 
 def _tell_ready(on_ready: Callable[[str], None], remote: str, mountpoint: Path) -> None:

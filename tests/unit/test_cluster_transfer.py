@@ -21,6 +21,7 @@ from f7tfs.firecrest.auth import StaticToken
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.session import Options
+from f7tfs.mount.daemon import patience
 
 T = TypeVar("T")
 LOGS = ("/home/u/.out.log", "/home/u/.err.log")
@@ -122,6 +123,37 @@ def test_a_job_that_never_comes_is_cancelled_at_the_bound_and_looked_at_once_mor
     with pytest.raises(errors.TimedOut, match="not done after 60 s"):
         with_jobs(server, lambda jobs, job: jobs.follow(job, seen_after(10_000), 60, "moving"))
     assert server.cancelled == 1
+
+
+def test_who_is_patient_goes_on_waiting_for_a_job_in_the_queue_and_not_for_one_that_runs() -> None:
+    server = Scheduler(*["PENDING"] * 20, "RUNNING")
+    with pytest.raises(errors.TimedOut, match="not done after 60 s"):
+        with_jobs(server, lambda jobs, job: jobs.follow(job, seen_after(10_000), 60, "moving", patient=True))
+    assert server.states == ["RUNNING"]
+    assert server.cancelled == 1
+
+
+def test_a_job_that_begins_after_hours_in_the_queue_brings_an_upload_to_its_end() -> None:
+    server, bound, hours = Scheduler("PENDING"), Patience().upload(1), 12
+
+    async def use(jobs: TransferJobs, job: TransferJob) -> float:
+        began = trio.current_time()
+
+        async def look() -> bool:
+            return trio.current_time() > began + hours * 3600
+
+        await jobs.follow(job, look, bound, "uploading", patient=True)
+        return trio.current_time() - began
+
+    assert with_jobs(server, use) > hours * 3600
+    assert server.cancelled == 0
+
+
+@pytest.mark.parametrize("deadline", [3.0, 86400.0])
+def test_the_staging_deadline_of_a_mount_bounds_its_transfers_and_uploads_have_half_an_hour(deadline: float) -> None:
+    allowed = patience(deadline)
+    assert allowed.transfer(10**6) == deadline + 1
+    assert allowed.upload(10**6) == max(deadline, 1800.0) + 1
 
 
 def test_logs_go_with_the_next_job_or_at_the_end() -> None:
