@@ -45,8 +45,10 @@ def plan_read(size: int, limits: Limits) -> ReadRoute:
     return ReadRoute.DIRECT if size <= limits.direct_read else ReadRoute.STAGED
 
 
-MOST_PIECES = 32
-"""Above that, a staged upload takes fewer calls, and a minute of waiting is small beside the way of the bytes.
+MOST_PIECES = 41
+"""200 MiB, since one carries a little less than 5 MiB.
+
+Above that, a staged upload takes fewer calls, and a minute of waiting is less beside the way of the bytes.
 
 A staged upload on v2 is about 14 calls and two jobs, and another 60 s where the object comes after the ingest job has
 looked; n pieces are n + 8 calls and one job, and nothing that looks again.

@@ -91,12 +91,22 @@ class StagedCopies:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file at once, readable for its owner only. Blocking."""
+    """Replace a file at once, readable for its owner only. Blocking.
+
+    When this returns, a power cut does not bring back what was there before.
+    """
     beside = path.with_name(path.name + ".new")
     beside.unlink(missing_ok=True)
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     beside.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _load(path: Path) -> dict[str, _Copy]:

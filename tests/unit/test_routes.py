@@ -31,8 +31,8 @@ def test_a_read_takes_the_direct_route_up_to_the_limit(size: int, route: ReadRou
         (500, V2, WriteRoute.DIRECT),
         (501, V1, WriteRoute.STAGED),
         (501, V2, WriteRoute.PIECES),
-        (32 * 500, V2, WriteRoute.PIECES),
-        (32 * 500 + 1, V2, WriteRoute.STAGED),
+        (41 * 500, V2, WriteRoute.PIECES),
+        (41 * 500 + 1, V2, WriteRoute.STAGED),
     ],
 )
 def test_a_write_takes_the_cheapest_route_that_carries_it(size: int, features: Features, route: WriteRoute) -> None:
@@ -45,8 +45,8 @@ def test_a_write_takes_the_cheapest_route_that_carries_it(size: int, features: F
     [
         (500, 400, False),  # one upload carries all of it
         (501, 500, True),
-        (10_000 + 32 * 500, 10_000, True),
-        (10_000 + 32 * 500 + 1, 10_000, False),
+        (10_000 + 41 * 500, 10_000, True),
+        (10_000 + 41 * 500 + 1, 10_000, False),
         (10_000, 10_000, False),
         (10_000, 0, False),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import trio
 from f7tfs.cluster.model import StagedObject
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import Version
-from f7tfs.vfs.staged import StagedCopies
+from f7tfs.vfs.staged import StagedCopies, write_private
 
 OLD = Version("2026-01-01T00:00:00", 10)
 
@@ -68,3 +69,16 @@ def test_a_new_copy_gives_back_the_old_one(tmp_path: Path) -> None:
 def test_a_spoilt_memory_is_no_obstacle(tmp_path: Path, text: str) -> None:
     (tmp_path / "staged").write_text(text)
     assert StagedCopies(tmp_path / "staged").find("/a", content()) is None
+
+
+def test_what_is_written_down_is_on_the_disk_before_and_after_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, synced = tmp_path / "record", []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")).name, place.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_private(place, "text")
+    assert (synced, place.read_text()) == ([("record.new", False), (tmp_path.name, True)], "text")
