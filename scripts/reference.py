@@ -24,7 +24,8 @@ Every command ends with 0 when it did what was asked, with 1 when it did not, wi
 with 130 when it was interrupted; a mount in the foreground ends with 3 where something is left for the next one. An
 error is two lines on standard error: what happened, and what to do. `f7tfs --debug COMMAND` shows where it came from.
 Results go to standard output: tables on a terminal, plain text in a pipe (a line for each row, its cells parted by
-tabs), JSON with `--json`. `f7tfs --install-completion` completes commands and options in your shell.
+tabs; figures that say nothing alone have their name before them, as `hits 12`), JSON with `--json`. `f7tfs
+--install-completion` completes commands and options in your shell.
 """
 
 

@@ -125,7 +125,7 @@ def show_job(job: JobId, mount: InMount = None, as_json: Json = False) -> None:
 
 
 def _info(job: Path) -> dict[str, Any]:
-    with _told(), waiting("asking the scheduler"):
+    with _told(job=job), waiting("asking the scheduler"):
         info: dict[str, Any] = json.loads((job / "info.json").read_text())
     return info
 
@@ -149,7 +149,7 @@ def wait(job: JobIds, mount: InMount = None, as_json: Json = False) -> None:
 
 
 def _wait(job: Path) -> str:
-    with _told(), waiting(f"waiting for job {job.name}") as tell_next:
+    with _told(job=job), waiting(f"waiting for job {job.name}") as tell_next:
         return wait_for_end(job, lambda state: tell_next(f"waiting for job {job.name}: {state}"))
 
 
@@ -167,7 +167,7 @@ def logs(
 ) -> None:
     """Print what a job has written."""
     place = _place(_jobs_of(mount), job)
-    with _told():
+    with _told(job=place):
         copy_log(place / ("stderr" if stderr else "stdout"), place / "info.json" if follow else None)
 
 
@@ -177,7 +177,7 @@ def cancel(job: JobIds, mount: InMount = None) -> None:
     directory = _jobs_of(mount)
     places = [_place(directory, each) for each in job]
     for place in places:
-        with _told(), waiting(f"cancelling job {place.name}"):
+        with _told(job=place), waiting(f"cancelling job {place.name}"):
             (place / "ctl").write_text("cancel\n")
         tell(f"job {place.name} is cancelled")
 
@@ -209,18 +209,22 @@ def _read(script: Path) -> bytes:
     try:
         return script.read_bytes()
     except OSError as error:
-        raise MountError(f"{script}: {os.strerror(error.errno or 0)}") from None
+        raise MountError(
+            f"{script}: {os.strerror(error.errno or 0)}", "name a batch script that can be read on this machine"
+        ) from None
 
 
 @contextmanager
-def _told(reason: Path | None = None) -> Iterator[None]:
-    """Errors of the mount in words; `reason` is a file that may hold better ones."""
+def _told(reason: Path | None = None, job: Path | None = None) -> Iterator[None]:
+    """Errors of the mount in words; `reason` is a file that may hold better ones, `job` may be none."""
     try:
         yield
     except OSError as error:
         told = ""
         if reason is not None and reason.exists():
             told = reason.read_text().strip()
+        if job is not None and isinstance(error, FileNotFoundError) and not os.path.lexists(job):
+            told = f"no job {job.name}"
         where = f"{error.filename}: " if error.filename else ""
         raise MountError(
             told or f"{where}{os.strerror(error.errno or 0)}", "f7tfs jobs list shows the jobs"

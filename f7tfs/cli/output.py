@@ -4,6 +4,7 @@ Results go to standard output, everything else to standard error. A result is
 
 - a table, `show_table(("job", "state"), rows, empty="no jobs")`: on a terminal with a heading and in colour; in a
   pipe one line for each row, without a heading, the cells parted by tabs (for `cut`, `awk` and `while read`);
+  figures that say nothing without their heading have it before them there (`named=("hits", "misses")`);
 - a record, `show_record(title, {"state": "running", …})`: a line with the title, an indented one for each value;
 - with `--json` (`as_json: Json = False`, of cli/arguments.py) the whole value: `show_json(value)`; each
   command is called in its forms by tests/dayone/test_forms.py.
@@ -18,7 +19,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +68,22 @@ def show_json(value: object) -> None:
     show(json.dumps(value, indent=2, default=str))
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """A result of several lines; `empty` is told where there are none. Numbers stand to the right."""
+def show_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str, named: Collection[str] = ()
+) -> None:
+    """A result of several lines; `empty` is told where there are none. Numbers stand to the right.
+
+    `named`: columns whose cells tell their heading in a pipe.
+    """
     if not rows:
         if empty:
             tell(empty)
     elif console().is_terminal:
         console().print(table(columns, rows))
     else:
+        leads = [f"{column} " if column in named else "" for column in columns]
         for row in rows:
-            show("\t".join(_one_line(str(cell)) for cell in row))
+            show("\t".join(lead + _one_line(str(cell)) for lead, cell in zip(leads, row, strict=True)))
 
 
 def show_record(title: str, values: Mapping[str, object]) -> None:

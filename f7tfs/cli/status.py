@@ -11,7 +11,7 @@ import typer
 from f7tfs.cli.arguments import Json
 from f7tfs.cli.output import count, duration, moment, show, show_json, show_record, show_table, size, tell
 from f7tfs.cli.places import control_of
-from f7tfs.cli.trace import cache_rows
+from f7tfs.cli.trace import HITS, cache_rows
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mounts
@@ -46,9 +46,9 @@ def status(
             for answer in answers
             for route, number in sorted(answer.get("calls", {}).items(), key=lambda item: -item[1])
         ]
-        show_table(("mount point", "endpoint", "calls"), rows, empty="no calls")
+        show_table(("mount point", "endpoint", "calls"), rows, empty="no calls", named=("calls",))
         known = [(answer["mountpoint"], *row) for answer in answers for row in cache_rows(answer.get("caches", {}))]
-        show_table(("mount point", "cache", "hits", "misses"), known, empty="")
+        show_table(("mount point", "cache", *HITS), known, empty="", named=HITS)
         return
     if as_json:
         show_json(answers if mountpoint is None else answers[0])

@@ -23,6 +23,9 @@ from f7tfs.mount.runtime import absolute
 _SECONDS = 10.0
 _SILENCE_SECONDS = 120.0
 
+HITS = ("hits", "misses")
+"""Of a cache: the columns after its name."""
+
 Figures = Mapping[str, Any]
 """Of `calls` (endpoint -> number) and `caches` (name -> hits and misses)."""
 
@@ -102,8 +105,8 @@ def difference(before: Figures, after: Figures) -> dict[str, Any]:
 def _show(found: Mapping[str, Any]) -> None:
     calls = sorted(found["calls"].items(), key=lambda item: -item[1])
     rows = [*calls, ("in all", sum(number for _, number in calls))]
-    show_table(("endpoint", "calls"), rows, empty="")
-    show_table(("cache", "hits", "misses"), cache_rows(found["caches"]), empty="")
+    show_table(("endpoint", "calls"), rows, empty="", named=("calls",))
+    show_table(("cache", *HITS), cache_rows(found["caches"]), empty="", named=HITS)
     until = found["seconds_until_sent"]
     sent = "" if until is None else f"; {until:.1f} s until the cluster had it"
     tell(f"{found['seconds']:.1f} s{sent}")

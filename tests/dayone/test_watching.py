@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import urllib.request
 from collections.abc import Iterator
@@ -43,12 +44,13 @@ def test_status_tells_people_pipes_and_programs(user: User, place: Path) -> None
     assert code == 0
     assert "\x1b[1m" in shown
     rows = [line.split("\t") for line in user.done("status", str(place), "--calls").splitlines()]
-    calls = {row[1]: int(row[2]) for row in rows if len(row) == 3}
+    calls = {row[1]: int(row[2].removeprefix("calls ")) for row in rows if len(row) == 3}
     assert sum(calls.values()) == sum(user.json("status", str(place))["calls"].values())
     assert any("/filesystem/" in route for route in calls)
-    caches = {row[1]: (int(row[2]), int(row[3])) for row in rows if len(row) == 4}
+    caches = {row[1]: [cell.split() for cell in row[2:]] for row in rows if len(row) == 4}
     assert list(caches) == ["metadata", "negative", "content", "walks", "bulk"]
-    assert sum(caches["metadata"]) > 0
+    assert [name for name, _ in caches["metadata"]] == ["hits", "misses"]
+    assert sum(int(number) for _, number in caches["metadata"]) > 0
 
 
 def test_trace_tells_what_a_command_costs(user: User, place: Path, sandbox: SandboxProcess) -> None:
@@ -70,8 +72,9 @@ def test_trace_ends_as_the_command_did_and_leaves_its_output_alone(user: User, p
     done = user("trace", "--of", str(place), "--no-wait", "--", "sh", "-c", "echo said; exit 3")
     lines = done.stdout.splitlines()
     assert done.returncode == 3
-    assert lines[:2] == ["said", "in all\t0"]
+    assert lines[:2] == ["said", "in all\tcalls 0"]
     assert [line.split("\t")[0] for line in lines[2:]] == ["metadata", "negative", "content", "walks", "bulk"]
+    assert all(re.fullmatch(r"\w+\thits \d+\tmisses \d+", line) for line in lines[2:])
     assert "no-such-program" in user.refused("trace", "--of", str(place), "no-such-program")[0]
 
 

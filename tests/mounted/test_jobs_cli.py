@@ -75,5 +75,9 @@ def test_a_cancelled_job_goes_on_to_be_shown(mount: Mount, script: Path) -> None
 
 
 def test_what_there_is_not_is_said_in_words(mount: Mount, script: Path) -> None:
-    assert "No such file" in jobs(mount, "show", "99999999", code=1)
-    assert "No such file" in jobs(mount, "submit", "/nowhere/run.sh", code=1)
+    for command in ("show", "wait", "logs", "cancel"):
+        for name in ("99999999", "never-submitted"):
+            what, cure = jobs(mount, command, name, code=1).splitlines()
+            assert (what, cure.strip()) == (f"f7tfs: no job {name}", "f7tfs jobs list shows the jobs"), command
+    what, cure = jobs(mount, "submit", "/nowhere/run.sh", code=1).splitlines()
+    assert ("No such file" in what, "batch script" in cure) == (True, True)

@@ -45,6 +45,12 @@ def test_a_table_in_a_pipe_is_a_line_for_a_row_and_tabs(capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "42\tRUNNING\t7\n43\ta b c\t1200\n"
 
 
+def test_figures_in_a_pipe_say_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    output.console.cache_clear()
+    output.show_table(("cache", "hits", "misses"), [("metadata", 7, 2)], empty="", named=("hits", "misses"))
+    assert capsys.readouterr().out == "metadata\thits 7\tmisses 2\n"
+
+
 def test_an_empty_table_is_nothing_to_programs_and_a_word_to_people(capsys: pytest.CaptureFixture[str]) -> None:
     output.show_table(COLUMNS, [], empty="no jobs")
     assert capsys.readouterr() == ("", "no jobs\n")
