@@ -18,23 +18,6 @@ from f7tfs.cli.output import complain
 from f7tfs.mount.mountinfo import mount_at
 from f7tfs.mount.runtime import absolute
 
-# What mount(8) and systemd say to each other, or the kernel does by itself: nothing for a FUSE daemon.
-_NOT_OURS = frozenset(
-    {"defaults", "auto", "noauto", "user", "nouser", "users", "owner", "nofail", "_netdev"}
-    | {"exec", "noexec", "suid", "nosuid", "dev", "nodev", "async", "sync", "dirsync", "silent", "loud"}
-    | {
-        "atime",
-        "noatime",
-        "diratime",
-        "nodiratime",
-        "relatime",
-        "norelatime",
-        "strictatime",
-        "lazytime",
-        "nolazytime",
-    }
-)
-
 
 @dataclass(slots=True)
 class Wanted:
@@ -91,7 +74,7 @@ def _take_options(wanted: Wanted, text: str) -> None:
         name, _, value = option.partition("=")
         if name in ("profile", "config", "run_as"):
             setattr(wanted, name, value)
-        elif option not in _NOT_OURS and not name.startswith(("x-", "comment", "X-")):
+        else:
             wanted.options.append(option)
 
 

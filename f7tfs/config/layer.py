@@ -31,6 +31,8 @@ class Settings:
     ca_file: Path | None = None
     read_only: bool | None = None
     allow_other: bool | None = None
+    noexec: bool | None = None
+    noatime: bool | None = None
     uid: int | None = None
     gid: int | None = None
     umask: int | None = None

@@ -108,6 +108,8 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "ro": ("read_only", _flag),
     "read_only": ("read_only", _flag),
     "allow_other": ("allow_other", _flag),
+    "noexec": ("noexec", _flag),
+    "noatime": ("noatime", _flag),
     "debug": ("debug", _flag),
     "uid": ("uid", _number),
     "gid": ("gid", _number),
@@ -140,17 +142,32 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
 }
 
 
+# What mount(8) and systemd say to each other, or what holds anyway: libfuse mounts nosuid and nodev, and no access
+# times are kept.
+_IGNORED = frozenset(
+    {"defaults", "auto", "noauto", "user", "nouser", "users", "group", "owner", "nofail", "_netdev"}
+    | {"suid", "nosuid", "dev", "nodev", "async", "sync", "dirsync", "silent", "loud", "atime"}
+    | {"diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime"}
+)
+_OPPOSITES = {"rw": ("ro", "read_only"), "exec": ("noexec", "noexec")}
+
+
 def options_from_text(text: str) -> Settings:
-    """Settings from a comma list as in `-o ro,uid=1000`. Unknown options are refused."""
+    """Settings from a comma list as in `-o ro,uid=1000`; the last word holds. Unknown options are refused."""
     table: dict[str, object] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, given, value = item.partition("=")
-        if item == "rw":
-            table.pop("ro", None)
-            table["read_only"] = False
-        else:
+        if item in _OPPOSITES:
+            undone, denied = _OPPOSITES[item]
+            table.pop(undone, None)
+            table[denied] = False
+        elif not _is_ignored(item, name):
             table[name] = value if given else True
     return options_from_table(table, "-o ")
+
+
+def _is_ignored(item: str, name: str) -> bool:
+    return item in _IGNORED or name in {"user", "comment"} or name.startswith(("x-", "X-"))
 
 
 def options_from_table(table: Mapping[str, object], where: str = "") -> Settings:

@@ -17,6 +17,10 @@ class MountOptions:
 
     read_only: bool = False
     allow_other: bool = False
+    noexec: bool = False
+    """No program on it can be run."""
+    noatime: bool = False
+    """Only shown by the kernel: no access times are kept anyway."""
     uid: int | None = None
     gid: int | None = None
     umask: int | None = None

@@ -30,6 +30,8 @@ class FuseOptions:
     fsname: str
     allow_other: bool = False
     read_only: bool = False
+    noexec: bool = False
+    noatime: bool = False
     uid: int | None = None
     gid: int | None = None
     umask: int | None = None
@@ -45,9 +47,8 @@ def mount_options(options: FuseOptions) -> set[str]:
         flags.add("allow_other")
     if options.allow_other or options.default_permissions:
         flags.add("default_permissions")
-    if options.read_only:
-        flags.add("ro")
-    return flags
+    kernel = {"ro": options.read_only, "noexec": options.noexec, "noatime": options.noatime}
+    return flags | {flag for flag, wanted in kernel.items() if wanted}
 
 
 def _escaped(value: str) -> str:

@@ -199,6 +199,8 @@ def fuse_options(options: config.MountOptions, remote: str) -> FuseOptions:
         fsname=remote,
         allow_other=options.allow_other,
         read_only=options.read_only,
+        noexec=options.noexec,
+        noatime=options.noatime,
         uid=options.uid,
         gid=options.gid,
         umask=options.umask,

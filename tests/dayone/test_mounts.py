@@ -114,9 +114,10 @@ def test_what_is_not_mounted_has_no_log(user: User) -> None:
     ("words", "wanted"),
     [
         ("daint:/x /mnt", "mount daint:/x /mnt"),
-        ("daint:/x /mnt -o rw,noauto,_netdev,x-systemd.automount,uid=5", "mount daint:/x /mnt -o rw,uid=5"),
-        ("-n daint /mnt -o defaults,profile=p,run_as=nobody", "mount daint /mnt --profile p"),
+        ("daint:/x /mnt -o rw,noauto,_netdev,uid=5", "mount daint:/x /mnt -o rw,noauto,_netdev,uid=5"),
+        ("-n daint /mnt -o defaults,profile=p,run_as=nobody", "mount daint /mnt -o defaults --profile p"),
         ("-r daint: /mnt -t f7tfs -sv", "mount daint: /mnt -o ro"),
+        ("daint: /mnt -o noexec,nosuid,user", "mount daint: /mnt -o noexec,nosuid,user"),
         ("daint: /mnt -o allow_other -o write_mode=async", "mount daint: /mnt -o allow_other,write_mode=async"),
     ],
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from f7tfs.cli.mount_helper import parse
 from tests.mounted.conftest import APIS, Mount, wait_until
 from tests.mounted.test_posix_content import failure
 
@@ -68,6 +69,21 @@ def test_a_read_only_mount_changes_nothing(new_mount: Callable[..., Mount], api:
     ]
     assert {failure(change) for change in changes} == {errno.EROFS}
     assert os.listdir(mount.remote) == ["f"]
+    assert mount.umount().returncode == 0
+
+
+@pytest.mark.parametrize("helper", [False, True], ids=["f7tfs mount", "mount.f7tfs"])
+def test_no_program_is_run_where_the_options_forbid_it(new_mount: Callable[..., Mount], helper: bool) -> None:
+    words = parse(["x:", "/mnt", "-o", "defaults,noexec,noatime,nofail"]).options if helper else ["noexec", "noatime"]
+    mount = new_mount("v2", "-o", ",".join(words))
+    (mount.sandbox.home / "program").write_text("#!/bin/sh\nexit 0\n")
+    (mount.sandbox.home / "program").chmod(0o755)
+    mount.mount()
+    assert failure(lambda: subprocess.run([mount.path / "program"], timeout=60, check=False)) == errno.EACCES
+    shown = subprocess.run(
+        ["findmnt", "-no", "OPTIONS", str(mount.path)], capture_output=True, text=True, timeout=60, check=False
+    ).stdout
+    assert {"nosuid", "nodev", "noexec", "noatime"} <= set(shown.strip().split(","))
     assert mount.umount().returncode == 0
 
 
