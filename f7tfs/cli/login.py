@@ -13,8 +13,8 @@ from f7tfs.cli.arguments import Json
 from f7tfs.cli.ask import answer
 from f7tfs.cli.output import show_json, show_record, show_table, size, tell
 from f7tfs.cli.progress import waiting
-from f7tfs.config import ConfigError, config_file
-from f7tfs.config.profiles import check_name, write_profile
+from f7tfs.config import ConfigError, config_file, read_profiles
+from f7tfs.config.profiles import check_name, kept_of, write_profile
 from f7tfs.config.sites import SITES, known_site
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ def login(
 ) -> None:
     """Find out how to reach a site, check it, show what is there, and write a profile.
 
-    What no option says is asked for. Without a terminal the client's secret comes from standard input or
-    FIRECREST_CLIENT_SECRET.
+    What no option says is asked for. A profile that is there keeps its options, path, account, proxy and certificates
+    where the site is the same and nothing else is said. Without a terminal the client's secret comes from standard
+    input or FIRECREST_CLIENT_SECRET.
     """
     # They load the HTTP library.
     from f7tfs.cli.login_ways import Given, log_in
@@ -60,8 +61,8 @@ def login(
 
     if name is not None:
         check_name(name)
-    use_network_settings(proxy, ca_file)
     url, issuer = _site(site, token_url)
+    use_network_settings(*_network(name, url, proxy, ca_file))
     entered = log_in(Given(issuer, client_id, token_command, browser, keyring))
     with waiting(f"asking {url}"):
         systems = systems_of(url, entered.authorization, None)
@@ -82,13 +83,26 @@ def login(
     }
     written = name or check_name(chosen.name.lower())
     said = {key: value for key, value in profile.items() if value is not None}
-    write_profile(config_file(), written, said, default=default)
+    kept = write_profile(config_file(), written, said, default=default)
     if as_json:
         show_json({"profile": written, "file": config_file(), **_as_json(systems, found)})
     else:
         show_record(f"{found.user} on {chosen.name}", _readable(found, chosen))
         tell(f"profile {written} is in {config_file()}")
+        if kept:
+            tell(f"of what it said before, these stay: {', '.join(kept)}")
         tell(f"now: mkdir -p ~/{written} && f7tfs mount {written} ~/{written}")
+
+
+def _network(name: str | None, url: str, proxy: str | None, ca_file: Path | None) -> tuple[str | None, Path | None]:
+    """The way to the site; where nothing is said of it, that of the profile that is written again."""
+    earlier = read_profiles(config_file())[0].get(name, {}) if name else {}
+    kept = {key: earlier[key] for key in kept_of(earlier, {"url": url})}
+    if proxy is None:
+        proxy = kept.get("proxy")
+    if ca_file is None and "ca_file" in kept:
+        ca_file = config_file().parent / Path(str(kept["ca_file"])).expanduser()
+    return proxy, ca_file
 
 
 def _site(site: str | None, token_url: str | None) -> tuple[str, str]:

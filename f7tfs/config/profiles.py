@@ -61,21 +61,42 @@ def check_name(name: str) -> str:
     return name
 
 
-def write_profile(file: Path, name: str, profile: Mapping[str, object], *, default: bool) -> None:
-    """Add or replace one profile; the rest of the file stays as it is, comments too."""
+def write_profile(file: Path, name: str, profile: Mapping[str, object], *, default: bool) -> list[str]:
+    """Add one profile, or log in anew to its site: what a login does not say there stays. An empty text takes it out.
+
+    The rest of the file stays as it is, comments too. Returns the names of what was kept.
+    """
+    known, before = read_profiles(file)
+    kept = kept_of(known.get(name), profile)
 
     def change(document: TOMLDocument) -> None:
         import tomlkit
 
-        table = tomlkit.table()
-        for key, value in profile.items():
-            table.add(key, value)
         if "profiles" not in document:
             document.add("profiles", tomlkit.table(is_super_table=True))
-        document["profiles"][name] = table
+        if not kept:
+            document["profiles"][name] = tomlkit.table()
+        table = document["profiles"][name]
+        for key in [key for key in table if key not in kept and key not in profile]:
+            del table[key]
+        for key, value in profile.items():
+            if value == "":
+                table.pop(key, None)
+            else:
+                table[key] = value
 
-    known, before = read_profiles(file)
     _edit(file, change, name if default or (before is None and not known) else None)
+    return kept
+
+
+def kept_of(earlier: object, profile: Mapping[str, object]) -> list[str]:
+    """What stays of an earlier profile when a login writes it again: nothing of another site, no credentials."""
+    if not isinstance(earlier, dict) or earlier.get("url") != profile["url"]:
+        return []
+    names = ["proxy", "ca_file", "options"]
+    if profile.get("system", earlier.get("system")) == earlier.get("system"):
+        names += ["path", "account"]
+    return [name for name in names if name in earlier and name not in profile]
 
 
 def set_default(file: Path, name: str) -> None:

@@ -230,3 +230,19 @@ def test_what_stands_before_the_colon_is_a_profile_before_it_is_a_system(user: U
     }
     user.done("mount", "cluster:/scratch", str(place))
     user.done("umount", str(place))
+
+
+def test_a_login_to_the_same_site_again_keeps_what_was_set_by_hand(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox, "here", "--path", "/scratch/user", "--account", "staff")
+    user.config.write_text(user.config.read_text() + '\n[profiles.here.options]\ncache_size = "5G"\n')
+    log_in(user, sandbox)
+    profile = read_profile("here", user.config, {})
+    assert (profile.path, profile.account, profile.cache_size) == ("/scratch/user", "staff", 5 * 2**30)
+    log_in(user, sandbox, "here", "--path", "")
+    assert read_profile("here", user.config, {}).path is None
+    # The kept proxy is gone through by the login itself: nobody is at that port.
+    user.config.write_text(user.config.read_text().replace('"staff"', '"staff"\nproxy = "http://127.0.0.1:9"'))
+    options = (*site_options(sandbox), "--client-id", sandbox.info.client_id)
+    user.refused("login", "here", *options, typed=f"{sandbox.info.client_secret}\n")
+    log_in(user, sandbox, "here", "--proxy", "")
+    assert read_profile("here", user.config, {}).proxy is None

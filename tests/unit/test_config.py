@@ -17,8 +17,10 @@ from f7tfs.config import (
     merge,
     options_from_text,
     read_profile,
+    read_profiles,
     resolve,
 )
+from f7tfs.config.profiles import write_profile
 from f7tfs.config.sources import profile_settings
 
 COMPLETE = Settings(
@@ -280,3 +282,23 @@ def test_a_configuration_with_a_secret_must_be_private(tmp_path: Path) -> None:
 def test_a_mistake_in_a_configuration_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_profile("a", write(tmp_path, text), {})
+
+
+def test_a_profile_that_is_written_again_keeps_what_is_not_said(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        'default = "a"\n\n[profiles.a]\nurl = "https://x"\nclient_id = "old"\nclient_secret_file = "s"\n'
+        'system = "daint"\npath = "/scratch/me"  # mine\naccount = "p1"\nproxy = "http://p"\n'
+        '\n[profiles.a.options]\ncache_size = "5G"\n\n[profiles.b]\nurl = "https://y"\n'
+    )
+    again = {"url": "https://x", "token_command": "t", "system": "daint", "account": "p2", "api_version": "2"}
+    assert write_profile(file, "a", again, default=False) == ["proxy", "options", "path"]
+    here = {**again, "path": "/scratch/me", "proxy": "http://p", "options": {"cache_size": "5G"}}
+    assert read_profiles(file) == ({"a": here, "b": {"url": "https://y"}}, "a")
+    assert "# mine" in file.read_text()
+    # Paths and accounts are those of one system, and all of it is of one site.
+    assert write_profile(file, "a", {**again, "proxy": "", "system": "eiger"}, default=False) == ["options"]
+    there = {**again, "system": "eiger", "options": {"cache_size": "5G"}}
+    assert read_profiles(file)[0]["a"] == there
+    assert write_profile(file, "a", {"url": "https://z", "system": "eiger"}, default=False) == []
+    assert read_profiles(file)[0]["a"] == {"url": "https://z", "system": "eiger"}
