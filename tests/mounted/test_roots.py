@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
-from tests.mounted.conftest import APIS, Mount
+from tests.mounted.conftest import APIS, Mount, wait_until
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -50,3 +51,32 @@ def test_a_path_that_is_not_there_is_told_in_one_line(new_mount: Callable[..., M
     assert "Traceback" not in failed.stderr
     assert len(failed.stderr.strip().splitlines()) <= 2
     assert not os.path.ismount(mount.path)
+
+
+@pytest.fixture(params=[("v2", "v2"), ("v1", "v1"), ("v1", "v2")], ids="-".join)
+def overlapping(request: pytest.FixtureRequest, new_mount: Callable[..., Mount]) -> Iterator[tuple[Mount, Mount]]:
+    """The home, and in the same account of this machine the directory above it."""
+    below_api, above_api = request.param
+    below = new_mount(below_api, "--attribute-timeout", "0.5", "--write-mode", "async")
+    above = replace(below, path=below.state / "above", api=above_api, source="cluster:/home")
+    above.path.mkdir()
+    below.mount()
+    above.mount()
+    yield below, above
+    above.abandon()
+
+
+def test_mounts_that_overlap_see_and_keep_what_the_other_wrote(overlapping: tuple[Mount, Mount]) -> None:
+    below, above = overlapping
+    (below.path / "f").write_text("one")
+    assert below.f7tfs("sync", str(below.path)).returncode == 0
+    wait_until(lambda: (above.path / "user/f").exists() and (above.path / "user/f").read_text() == "one")
+    # One of them has begun before the other's change is there.
+    with (above.path / "user/f").open("w") as file:
+        (below.path / "f").write_text("from below")
+        assert below.f7tfs("sync", str(below.path)).returncode == 0
+        file.write("and from above")
+    assert above.f7tfs("sync", str(above.path)).returncode == 0
+    kept = [path.read_text() for path in below.remote.glob("f*")]
+    assert sorted(kept) == ["and from above", "from below"]
+    assert len(list(below.remote.glob("f.conflict-*"))) == 1
