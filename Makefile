@@ -35,7 +35,7 @@ bench-peers:
 docs:
 	@scripts/setup.sh test
 	@.venv/bin/python scripts/reference.py
-	@.venv/bin/python -m mkdocs build --strict --quiet
+	@.venv/bin/python -m mkdocs build --strict
 	@echo "build/site/index.html"
 
 lint:

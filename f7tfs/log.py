@@ -34,6 +34,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}", rf"\1{_HIDDEN}"),
         # JSON web tokens wherever they stand: servers echo them in headers and messages.
         (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?", _HIDDEN),
+        # The password of a proxy's URL.
+        (r"(\b(?:https?|socks5h?|socks4a?)://[^\s/@:\"'<>]*:)[^\s/\"'<>]+@", rf"\1{_HIDDEN}@"),
         # As in a form, in JSON, in a header and in the repr of any of these.
         (
             rf"(\b\w*(?:{_NAMES})(?:[\"']?\s*[=:]|[\"'],)\s*b?[\"']?)[^\s\"'&,;)}}]+",

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from f7tfs.cli.output import count, size, tell
+from f7tfs.cli.arguments import Json
+from f7tfs.cli.output import count, show_json, size, tell
 from f7tfs.cli.places import mount_and_path
 from f7tfs.cli.progress import byte_progress
 from f7tfs.mount.errors import MountError
@@ -19,6 +20,7 @@ _CHUNK = 2**20
 
 def prefetch(
     paths: Annotated[list[Path], typer.Argument(parser=Path, metavar="PATH...", help="Files and directories.")],
+    as_json: Json = False,
 ) -> None:
     """Bring files, and all files below directories, into the local cache."""
     files = []
@@ -29,6 +31,9 @@ def prefetch(
     with byte_progress("fetching", total) as arrived:
         for file, _ in files:
             _read(file, arrived)
+    if as_json:
+        show_json({"files": len(files), "bytes": total})
+        return
     tell(f"{count(len(files), 'file')}, {size(total)}, can be read without the cluster")
 
 

@@ -11,6 +11,7 @@ from f7tfs.cli.arguments import Json
 from f7tfs.cli.output import show_json, show_record, show_table, tell
 from f7tfs.config import ConfigError, config_file, read_profile, read_profiles
 from f7tfs.config.profiles import remove_profile, secrets_directory, set_default
+from f7tfs.log import redact
 
 Name = Annotated[str, typer.Argument(metavar="PROFILE", help="Its name.")]
 
@@ -100,4 +101,6 @@ def _way(table: dict[str, Any]) -> str:
 def _safe(table: object) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ConfigError("a profile is not a table", "a profile begins with [profiles.NAME]")
-    return {key: "(hidden)" if key == "client_secret" else value for key, value in table.items()}
+    # A proxy's URL may hold a password.
+    shown = {key: redact(value) if isinstance(value, str) else value for key, value in table.items()}
+    return shown | ({"client_secret": "(hidden)"} if "client_secret" in table else {})

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from f7tfs.cli.arguments import OneMountpoint
-from f7tfs.cli.output import count
+from f7tfs.cli.arguments import Json, OneMountpoint
+from f7tfs.cli.output import count, show_json
 from f7tfs.cli.places import control_of
 from f7tfs.cli.progress import drain_progress
 from f7tfs.mount.ask import ask
@@ -19,10 +19,13 @@ _SILENCE_SECONDS = 120.0
 def sync(
     mountpoint: OneMountpoint = None,
     wait: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Wait no longer than this.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Wait until the cluster has every change that was made in a mount."""
     address = control_of(mountpoint)
     with drain_progress() as progress:
         left = ask(address, "drain", timeout=_SILENCE_SECONDS, progress=progress, seconds=wait)["left"]
+    if as_json:
+        show_json({"left": left})
     if left:
         raise MountError(f"the cluster does not have {count(left, 'change')} yet", "f7tfs status tells what and why")

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from f7tfs.cli.mounts import state_of
-from f7tfs.cli.output import console, show_table, size, tell
+from f7tfs.cli.output import console, duration, show_table, size, tell
 from f7tfs.cli.status import every
+from f7tfs.cli.trace import cache_rows
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-_COLUMNS = ("mount point", "state", "calls", "calls/s", "to be sent", "failed", "cached")
+_COLUMNS = ("mount point", "state", "calls", "calls/s", "to be sent", "failed", "cached", "hits", "misses", "jobs")
 _MOST_ROUTES = 12
+_MOST_JOBS = 8
 
 
 def top(
@@ -54,15 +56,27 @@ def _rows(
     rows: list[tuple[object, ...]] = []
     for place, answer in now.items():
         if "problem" in answer:
-            rows.append((place, state_of(answer), "", "", "", "", ""))
+            rows.append((place, state_of(answer), *[""] * (len(_COLUMNS) - 2)))
             continue
         calls = sum(answer["calls"].values())
         earlier = before.get(place, answer)
         seconds = max(answer["now"] - earlier.get("now", 0.0), interval)
         rate = (calls - sum(earlier.get("calls", answer["calls"]).values())) / seconds
         left = f"{answer['changes_left']} ({size(answer['bytes_left'])})"
+        caches = answer["caches"].values()
         rows.append(
-            (place, state_of(answer), calls, f"{rate:.1f}", left, len(answer["failed"]), size(answer["cache_bytes"]))
+            (
+                place,
+                state_of(answer),
+                calls,
+                f"{rate:.1f}",
+                left,
+                len(answer["failed"]),
+                size(answer["cache_bytes"]),
+                sum(each["hits"] for each in caches),
+                sum(each["misses"] for each in caches),
+                sum(not job["finished"] for job in answer.get("jobs_known", ())),
+            )
         )
     return rows
 
@@ -92,14 +106,36 @@ def _drawn(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any
         for answer in now.values()
         for each in answer.get("transfers", ())
     ]
-    return Group(
-        table(_COLUMNS, _rows(now, before, interval)),
-        "",
-        *((table(("transfer", "", "phase", "so far", "rate"), transfers), "") if transfers else ()),
-        table(("calls", "of the API", "by"), routes[:_MOST_ROUTES]),
-        "",
-        table(("mount point", "not sent yet", "why"), waiting[:_MOST_ROUTES]) if waiting else "",
+    jobs = [row for answer in now.values() for row in _jobs(answer)]
+    # What grows longest comes last: the terminal ends somewhere.
+    shown = (
+        (_COLUMNS, _rows(now, before, interval)),
+        (("transfer", "", "phase", "so far", "rate"), transfers),
+        (("job", "name", "state", "seen"), jobs[:_MOST_JOBS]),
+        (("cache", "hits", "misses", "by"), _caches(now)),
+        (("mount point", "not sent yet", "why"), waiting[:_MOST_ROUTES]),
+        (("calls", "of the API", "by"), routes[:_MOST_ROUTES]),
     )
+    return Group(*(each for columns, rows in shown if rows for each in (table(columns, rows), "")))
+
+
+def _caches(now: Mapping[str, dict[str, Any]]) -> list[tuple[object, ...]]:
+    return [
+        (*row, place) for place, answer in now.items() for row in cache_rows(answer.get("caches", {})) if any(row[1:])
+    ]
+
+
+def _jobs(answer: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    """What the mount knows of its jobs, without a call. What has ended does not change any more."""
+    return [
+        (
+            job["id"] or "-",
+            job["name"],
+            job["state"],
+            "" if job["finished"] else f"{duration(max(answer['now'] - job['seen'], 0.0))} ago",
+        )
+        for job in answer.get("jobs_known", ())
+    ]
 
 
 def rate_of(transfer: Mapping[str, Any]) -> str:

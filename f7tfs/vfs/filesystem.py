@@ -163,7 +163,7 @@ class Filesystem:
         )
         self.jobs.book.on_moved = self.upkeep.changed_there
         self.upkeep.after_drain = self.jobs.settled
-        self.upkeep.more_status = lambda: {"jobs": self.jobs.name, "hidden": sorted(self.jobs.hidden)}
+        self.upkeep.more_status = self.jobs.status
         self._refusals = Refusals(cluster, self.metadata, self._cache.store, self.jobs, read_only=options.read_only)
         self._handles: HandleTable[Handle] = HandleTable()
         self._listing = Listing(walker, self.jobs, jobs_listed=options.jobs_listed)

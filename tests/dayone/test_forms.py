@@ -55,8 +55,8 @@ CASES = (
     Case("status", "{place}", True, True),
     Case("log", "{place}", True),
     Case("top", "--interval 0.1", True, typed=("calls/s", "\x03")),
-    Case("refresh", "{place}/file{n}"),
-    Case("prefetch", "{place}/file{n}"),
+    Case("refresh", "{place}/file{n}", json=True),
+    Case("prefetch", "{place}/file{n}", json=True),
     Case("cp", "{place}/file{n} {home}/copied{n}", json=True),
     Case("mv", "{place}/file{n} {place}/moved{n}", json=True),
     Case("rm", "{place}/moved{n}", json=True),
@@ -72,7 +72,7 @@ CASES = (
     Case("journal export", "{id} {home}/exported{n} --of {place}"),
     Case("journal retry", "--of {place}"),
     Case("journal drop", "{id} --of {place}"),
-    Case("sync", "{place}"),
+    Case("sync", "{place}", json=True),
     Case("trace", "--of {place} -- ls {place}/d{n}", True, True),
 )
 ELSEWHERE = {"sandbox"}

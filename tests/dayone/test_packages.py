@@ -68,7 +68,7 @@ def test_the_wheel_brings_the_commands_the_manual_and_completion(packages: Path,
 
 
 def test_the_documentation_is_built_and_its_links_lead_somewhere(tmp_path: Path) -> None:
-    run(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site", cwd=TOP)
+    run(sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site", cwd=TOP)
     assert (tmp_path / "site" / "tutorial" / "first-mount.html").exists()
     commands = (tmp_path / "site" / "reference" / "commands.html").read_text(encoding="utf-8")
     assert "f7tfs mount SYSTEM:/PATH MOUNTPOINT" in commands

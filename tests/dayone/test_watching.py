@@ -88,6 +88,34 @@ def test_top_is_live_on_a_terminal_and_a_table_in_a_pipe(user: User, place: Path
     assert "/filesystem/" in shown
 
 
+def test_top_shows_jobs_and_caches_and_asks_the_cluster_nothing(
+    user: User, place: Path, sandbox: SandboxProcess
+) -> None:
+    (user.home / "run.sh").write_text("#!/bin/bash\nsleep 600\n")
+    (user.home / "ends.sh").write_text("#!/bin/bash\ntrue\n")
+    user.done("jobs", "submit", str(user.home / "ends.sh"), "--workdir", str(place), "--wait")
+    job = user.done("jobs", "submit", str(user.home / "run.sh"), "--workdir", str(place)).strip()
+    try:
+        os.listdir(place)
+        sandbox.reset_calls()
+        status = user.json("status", str(place))
+        [runs, ended] = status["jobs_known"]
+        assert (runs["id"], runs["name"], runs["finished"]) == (job, "run.sh", False)
+        assert runs["since"] <= runs["seen"] <= status["now"]
+        assert (ended["name"], ended["state"], ended["finished"]) == ("ends.sh", "COMPLETED", True)
+        [row] = [line.split("\t") for line in user.done("top").splitlines() if line.startswith(f"{place}\t")]
+        caches = status["caches"].values()
+        figures = [sum(each[kind] for each in caches) for kind in ("hits", "misses")]
+        assert row[7:] == [*map(str, figures), "1"]
+        code, shown = converse(
+            ["top", "--interval", "0.1"], user.env(), user.home, [(job, ""), (" ago", ""), ("metadata", "\x03")]
+        )
+        assert code == 0, shown
+        assert sandbox.calls() == {}
+    finally:
+        user.done("jobs", "cancel", job, "--mount", str(place))
+
+
 def test_metrics_are_given_on_request_and_on_a_port(user: User, sandbox: SandboxProcess) -> None:
     log_in(user, sandbox)
     place, port = user.directory("mnt"), free_port()
@@ -118,6 +146,10 @@ def test_what_was_prefetched_is_read_without_the_cluster(user: User, sandbox: Sa
     user.done("mount", "here", str(place))
     found = user("prefetch", str(place / "tree"))
     assert (found.returncode, found.stderr) == (0, "2 files, 5.9 KiB, can be read without the cluster\n")
+    assert user.json("prefetch", str(place / "tree")) == {"files": 2, "bytes": 6000}
+    assert user.json("refresh", str(place / "tree")) == {"path": str(place / "tree"), "mountpoint": str(place)}
+    assert (place / "tree" / "one").stat().st_size == 3000
+    assert user.json("sync", str(place)) == {"left": 0}
     sandbox.reset_calls()
     assert (place / "tree" / "one").read_bytes() == b"one" * 1000
     assert not any("download" in call for call in sandbox.calls())

@@ -163,3 +163,18 @@ def test_what_is_not_ours_is_not_unmounted(home: Path) -> None:
 def test_a_sandbox_needs_its_directory_and_its_port(home: Path) -> None:
     (home / "file").touch()
     assert "file: File exists" in refused(f7tfs(home, "sandbox", "--root", str(home / "file")))
+
+
+def test_profiles_show_no_secret_and_no_password_of_a_proxy(home: Path) -> None:
+    config = home / "config.toml"
+    config.write_text(
+        '[profiles.here]\nurl = "https://x.example.org/v2"\nclient_secret = "hush-hush"\n'
+        'proxy = "http://me:hush-hush@proxy.example.org:3128"\n'
+    )
+    config.chmod(0o600)
+    for words in (["show", "here"], ["show", "here", "--json"], ["list", "--json"]):
+        done = f7tfs(home, "profiles", *words, F7TFS_CONFIG=str(config))
+        assert done.returncode == 0, done.stderr
+        assert "hush-hush" not in done.stdout
+        assert "https://x.example.org/v2" in done.stdout
+        assert "http://me:[redacted]@proxy.example.org:3128" in done.stdout

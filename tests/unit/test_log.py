@@ -35,6 +35,7 @@ SIGNATURE = "5f3a9c0de8"
         (f"https://s3.example.org/b/k?AWSAccessKeyId=a&Signature={SIGNATURE}&Expires=1", SIGNATURE),
         (f'http://s3.example.org:80 "PUT /b/k?AWSAccessKeyId=a&Signature={SIGNATURE} HTTP/1.1" 200 0', SIGNATURE),
         (f"curl '/b/k?x-amz-signature={SIGNATURE}'", SIGNATURE),
+        ("no way through http://me:hush@hush@proxy.example.org:3128", "hush"),
         ("url?X-Amz-Credential=AKIA123%2F2023&b=c", "AKIA123"),
     ],
 )
@@ -48,6 +49,7 @@ def test_a_secret_is_taken_out(text: str, secret: str) -> None:
     [
         "mounted daint:/scratch on /mnt",
         "GET https://api.example.org/filesystem/daint/ops/ls?path=/scratch/me&showHidden=true 200",
+        "no way through http://me@proxy.example.org:3128/a@b",
         "the bearer of this is late",
         "no such file: access_tokens.txt",
         "missing settings: FIRECREST_CLIENT_SECRET, AUTH_TOKEN_URL",

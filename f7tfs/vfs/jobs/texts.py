@@ -8,9 +8,10 @@ from typing import Any
 
 from f7tfs.cluster.model import JobFiles
 from f7tfs.vfs.jobs.merge import iso
-from f7tfs.vfs.jobs.record import Record
+from f7tfs.vfs.jobs.record import Phase, Record
 from f7tfs.vfs.zones import Zone
 
+MOST_KNOWN = 50
 HEAD = ("JOBID", "NAME", "STATE", "TIME", "EXIT", "NODES(REASON)", "WORKDIR")
 
 
@@ -55,6 +56,25 @@ def info(record: Record, files: JobFiles | None, zone: Zone | None, seen: float 
     if files is not None:
         told |= {"stdout": files.stdout, "stderr": files.stderr}
     return told
+
+
+def known(records: Iterable[Record], seen: float | None) -> list[dict[str, Any]]:
+    """For the status of the mount: those that have not ended first, then by their last change, and not too many.
+
+    `since`: when the state was seen to change; `seen`: when it was seen last. Epoch seconds.
+    """
+    first = sorted(records, key=lambda record: (record.ended, -record.changed))[:MOST_KNOWN]
+    return [
+        {
+            "id": record.key if record.phase is Phase.SUBMITTED else None,
+            "name": record.name,
+            "state": record.state,
+            "finished": record.ended,
+            "since": record.changed,
+            "seen": record.changed if seen is None or record.misses else max(record.changed, seen),
+        }
+        for record in first
+    ]
 
 
 def _step(step: Any) -> dict[str, Any]:

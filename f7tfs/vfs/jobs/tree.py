@@ -79,6 +79,14 @@ class JobsTree:
         """Wait until nothing waits any more to be submitted."""
         await self._submitter.settled()
 
+    def status(self) -> dict[str, object]:
+        """For the status of the mount; asks nothing."""
+        return {
+            "jobs": self.name,
+            "hidden": sorted(self.hidden),
+            "jobs_known": texts.known(self.book.records(), self.book.seen),
+        }
+
     # -- places ----------------------------------------------------------------------------------
 
     def at(self, parent: Directory) -> Inode:
