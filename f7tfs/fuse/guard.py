@@ -18,6 +18,7 @@ import trio
 from f7tfs.cluster.errors import ClusterError
 from f7tfs.fuse.errno import EVERYDAY, errno_of
 from f7tfs.fuse.watchdog import Watchdog
+from f7tfs.vfs.going_on import unharmed
 from f7tfs.vfs.paces import asked_by
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,18 @@ def guarded_reading(handler: Handler[Self, Parameters, Result]) -> Handler[Self,
 def guarded_release(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
     """For what nobody waits for, and that has to be done all the same."""
     return _guard(handler, lambda operations, _: operations.staging_deadline, kept=True)
+
+
+def guarded_forgetting(
+    handler: Callable[Concatenate[Self, Parameters], Coroutine[Any, Any, None]],
+) -> Callable[Concatenate[Self, Parameters], Coroutine[Any, Any, None]]:
+    """For what the kernel wants no answer to, not even an error."""
+
+    @functools.wraps(handler)
+    async def wrapper(self: Self, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        await unharmed(functools.partial(handler, self, *args, **kwargs))
+
+    return wrapper
 
 
 def _guard(

@@ -16,7 +16,7 @@ from pyfuse3 import EntryAttributes, FileHandleT, FileInfo, FileNameT, FlagT, In
 from f7tfs.cluster.errors import NotFound
 from f7tfs.fuse.attributes import Owners, absent, file_system_size, to_entry
 from f7tfs.fuse.crawlers import is_sought_by_crawlers
-from f7tfs.fuse.guard import guarded, guarded_reading, guarded_release, guarded_staging
+from f7tfs.fuse.guard import guarded, guarded_forgetting, guarded_reading, guarded_release, guarded_staging
 from f7tfs.fuse.links import Links
 from f7tfs.fuse.watchdog import Watchdog
 from f7tfs.vfs.filesystem import Filesystem
@@ -74,6 +74,7 @@ class Operations(pyfuse3.Operations):
     def patience(self, fh: int) -> float:
         return self._fs.patience(fh)
 
+    @guarded_forgetting
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         for number, count in inode_list:
             self._fs.forget(number, count)

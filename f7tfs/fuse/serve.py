@@ -15,6 +15,7 @@ from f7tfs.fuse.links import Links
 from f7tfs.fuse.operations import Operations
 from f7tfs.fuse.watchdog import fuse_descriptor
 from f7tfs.vfs.filesystem import Filesystem
+from f7tfs.vfs.going_on import go_on
 from f7tfs.vfs.nodes import Directory
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ async def serve(
     unmounted = False
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(operations.watchdog.run)
+            go_on(nursery, operations.watchdog.run)
             nursery.start_soon(_main, nursery.cancel_scope)
             task_status.started()
         unmounted = True

@@ -30,6 +30,7 @@ from f7tfs.mount.errors import MountError
 from f7tfs.mount.metrics import serve_metrics
 from f7tfs.mount.unmount import unmount
 from f7tfs.vfs.errands import Errands
+from f7tfs.vfs.going_on import go_on
 
 _log = logging.getLogger(__name__)
 _LETTING_GO_SECONDS = 5.0
@@ -125,11 +126,13 @@ class Session:
                         self._hurry()
                     else:
                         asked = True
-                        nursery.start_soon(self._drain_and_unmount)
+                        go_on(nursery, self._drain_and_unmount)
 
     async def _drain_and_unmount(self) -> None:
-        await self._drain(self._drain_seconds, _ignore)
-        self._serving.cancel()
+        try:
+            await self._drain(self._drain_seconds, _ignore)
+        finally:
+            self._serving.cancel()
 
     def _hurry(self) -> None:
         self._drain_until = -math.inf

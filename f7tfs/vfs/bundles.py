@@ -18,6 +18,7 @@ from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.counts import Cache
+from f7tfs.vfs.going_on import go_on
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.neighbours import Neighbours, is_missing
 from f7tfs.vfs.nodes import Directory, File, Version
@@ -73,7 +74,7 @@ class Bundles:
         subtree = self._neighbours.plan(file, self._cluster.limits, trio.current_time(), self._has_read)
         if subtree is not None and subtree.remote_path == subtree.path and not self._metadata.made_up(subtree):
             self._coming[subtree] = trio.Event()
-            self._nursery.start_soon(self._bring, subtree)
+            go_on(self._nursery, self._bring, subtree)
         return False
 
     def _covering(self, file: File) -> trio.Event | None:
@@ -94,6 +95,9 @@ class Bundles:
         except (ClusterError, trio.TooSlowError, tarfile.TarError, zlib.error, EOFError, OSError) as error:
             logger.info("%s is fetched file by file: %s", subtree.path, error)
             self._neighbours.refused(subtree, trio.current_time())
+        except Exception:
+            self._neighbours.refused(subtree, trio.current_time())
+            raise
         finally:
             archive.unlink(missing_ok=True)
             self._coming.pop(subtree).set()

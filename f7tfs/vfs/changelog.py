@@ -266,7 +266,11 @@ class ChangeLog(Precedence):
         change.state, change.error, change.tried = State.FAILED, error, trio.current_time()
         logger.error("%s could not be sent, and is kept here: %s", describe(change), error)
         self.on_refused(change, error)
-        await self.journal.update(change)
+        try:
+            await self.journal.update(change)
+        except OSError as full:
+            # Nothing is lost: the next mount sends it once more, and is refused again.
+            logger.warning("the journal could not take down that %s was refused: %s", describe(change), full)
         self.tell()
 
     def tried(self, change: Change, error: ClusterError) -> None:

@@ -13,6 +13,7 @@ from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.asides import Asides
 from f7tfs.vfs.change import Change
 from f7tfs.vfs.changelog import ChangeLog, is_final
+from f7tfs.vfs.going_on import unharmed
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.subtree_removals import RemovedTree, is_held, removed_trees
@@ -189,7 +190,7 @@ class Clearing:
         with self._log.claim(tuple(self._asides.left)):
             task_status.started()
             for top in self._asides.left:
-                await self._restore(top)
+                await unharmed(self._restore, top)
 
     async def _restore(self, top: str) -> None:
         while True:

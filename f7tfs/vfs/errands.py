@@ -28,6 +28,7 @@ from f7tfs.vfs.change import State, is_at_or_below
 from f7tfs.vfs.commission import Commission, Doing
 from f7tfs.vfs.direct import DirectCopies
 from f7tfs.vfs.displaced import Displaced
+from f7tfs.vfs.going_on import go_on
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.reintegration import DrainProgress, Reintegration
 from f7tfs.vfs.sender import Sender
@@ -81,7 +82,7 @@ class Errands:
         for commission in commissions:
             commission.errand.leave = leave
             self._known.append(commission)
-            self._nursery.start_soon(self._run, commission)
+            go_on(self._nursery, self._run, commission)
         try:
             while any(self._is_waited_for(each, leave=leave) for each in commissions):
                 shown = [each.transfer for each in commissions if each.transfer is not None]

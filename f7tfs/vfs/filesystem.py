@@ -25,6 +25,7 @@ from f7tfs.vfs.content import ContentStore
 from f7tfs.vfs.displaced import Displaced
 from f7tfs.vfs.errands import Errands
 from f7tfs.vfs.files import Files
+from f7tfs.vfs.going_on import go_on
 from f7tfs.vfs.handles import DirectoryHandle, Handle, HandleTable
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.jobs import JobsTree, OutputFile
@@ -177,7 +178,7 @@ class Filesystem:
         self._rows = []
         changes = self.reintegration.log.changes.values()
         kept = {change.content.path.name for change in changes if change.content is not None}
-        self._nursery.start_soon(self._sender.forget_uploads, kept)
+        go_on(self._nursery, self._sender.forget_uploads, kept)
         await self._nursery.start(self.reintegration.run)
         await self.jobs.start(root)
 

@@ -20,6 +20,7 @@ from f7tfs.cluster.doubts import MARGIN
 from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, Refused, Unauthorized
 from f7tfs.cluster.lane import background
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.going_on import go_on
 from f7tfs.vfs.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ async def cleaning_up(
     """After earlier runs, and after this one. `directory`: where archives lie on the local disk."""
     leftovers = Leftovers(cluster, journal, directory)
     cluster.note_in(leftovers)
-    nursery.start_soon(leftovers.remove)
+    go_on(nursery, leftovers.remove)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from f7tfs.vfs.going_on import go_on
 from f7tfs.vfs.handles import Handle, HandleTable
 from f7tfs.vfs.virtual import VirtualFile
 
@@ -43,7 +44,7 @@ class Polls:
         watch = self._watches.get(number)
         if watch is None:
             watch = self._watches[number] = Watch()
-            self._nursery.start_soon(self._run, watch, inode)
+            go_on(self._nursery, self._run, watch, inode)
         watch.wake = wake or watch.wake
         return watch.over
 

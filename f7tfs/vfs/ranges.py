@@ -20,6 +20,7 @@ from f7tfs.cluster.errors import ClusterError, NotFound, TimedOut, Unavailable
 from f7tfs.cluster.model import StagedObject
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.content import Content
+from f7tfs.vfs.going_on import go_on
 from f7tfs.vfs.nodes import File
 from f7tfs.vfs.sequence import BLOCK, runs
 from f7tfs.vfs.staged import StagedCopies
@@ -122,7 +123,7 @@ class Ranges:
     def forget(self, content: Content) -> None:
         """The content is of no use any more, and nor is its copy."""
         self.idle(content)
-        self._nursery.start_soon(self._drop, content)
+        go_on(self._nursery, self._drop, content)
 
     def idle(self, content: Content) -> None:
         """Nobody has it open: what is still on its way is not wanted, unless somebody waits for it all the same."""
@@ -165,7 +166,7 @@ class Ranges:
         stream = self._stream(node, content)
         if stream.staging is None:
             stream.staging = _Staging()
-            self._nursery.start_soon(self._stage, node, content, stream, stream.staging)
+            go_on(self._nursery, self._stage, node, content, stream, stream.staging)
         return stream.staging
 
     async def _stage(self, node: File, content: Content, stream: _Stream, staging: _Staging) -> None:
@@ -175,7 +176,7 @@ class Ranges:
                 with trio.fail_after(self._staging_seconds):
                     staged = await self._cluster.stage_out(path, transfer.progress)
                     for old in await self._copies.add(path, content, staged):
-                        self._nursery.start_soon(self._release, old)
+                        go_on(self._nursery, self._release, old)
                 self._resize(node, content, staged)
                 staging.staged, stream.staged_at = staged, time.monotonic()
         except trio.TooSlowError:
@@ -220,7 +221,7 @@ class Ranges:
         for low, high in runs(content.present.missing(start, stop), stream.coming, content.size):
             blocks = range(low // BLOCK, -(-high // BLOCK))
             stream.coming.update(blocks)
-            self._nursery.start_soon(self._fetch_ahead, node, content, stream, blocks, low, high)
+            go_on(self._nursery, self._fetch_ahead, node, content, stream, blocks, low, high)
 
     async def _fetch_ahead(
         self, node: File, content: Content, stream: _Stream, blocks: range, start: int, stop: int

@@ -13,6 +13,7 @@ from f7tfs.vfs.batches import Batch
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog, describe
 from f7tfs.vfs.clearing import Clearing
+from f7tfs.vfs.going_on import go_on, unharmed
 from f7tfs.vfs.nodes import File
 from f7tfs.vfs.precedence import BREATH_SECONDS, MANY
 from f7tfs.vfs.reachability import Reachability
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 CONCURRENT = 4
 # Who waits for some changes looks whether its time is over.
 LOOK_SECONDS = 1.0
+# After a defect in looking for what is to be sent, so long until the next look.
+DEFECT_SECONDS = 5.0
 
 DrainProgress = Callable[[int, int], None]
 """Told (changes left, bytes left)."""
@@ -60,19 +63,24 @@ class Reintegration:
             await nursery.start(self._clearing.restore)
             task_status.started()
             while True:
-                news = self.log.news()
-                until = self._clearing.gathering()
-                held, shipping = self._ship_what_gathered(nursery)
-                held, until = held | self._clear_what_gathered(nursery), min(until, shipping)
-                for change in self.log.ready(self._room(), held):
-                    change.sending = True
-                    self._under_way += 1
-                    nursery.start_soon(self._attempt, change)
-                with trio.move_on_at(min(until, self._next_look())):
-                    await news.wait()
-                if len(self.log.changes) > MANY:
-                    # Each look goes through all of them, and each of them is news.
-                    await trio.sleep(BREATH_SECONDS)
+                if not await unharmed(self._send_what_is_due, nursery):
+                    await trio.sleep(DEFECT_SECONDS)
+
+    async def _send_what_is_due(self, nursery: trio.Nursery) -> None:
+        """One look; returns when it is time for the next."""
+        news = self.log.news()
+        until = self._clearing.gathering()
+        held, shipping = self._ship_what_gathered(nursery)
+        held, until = held | self._clear_what_gathered(nursery), min(until, shipping)
+        for change in self.log.ready(self._room(), held):
+            change.sending = True
+            self._under_way += 1
+            go_on(nursery, self._attempt, change)
+        with trio.move_on_at(min(until, self._next_look())):
+            await news.wait()
+        if len(self.log.changes) > MANY:
+            # Each look goes through all of them, and each of them is news.
+            await trio.sleep(BREATH_SECONDS)
 
     def _ship_what_gathered(self, nursery: trio.Nursery) -> tuple[set[int], float]:
         """Send off the next archive. Returns the rows of what is held back, and until when (monotonic)."""
@@ -82,7 +90,7 @@ class Reintegration:
         waits = until > trio.current_time()
         if not waits and not self._shipping.travelling and (batch := self._shipping.plan(gathered)) is not None:
             self._shipping.take(batch)
-            nursery.start_soon(self._ship, batch)
+            go_on(nursery, self._ship, batch)
         held = waits or self._shipping.travelling
         return {change.row for change in gathered} if held else set(), until if waits else float("inf")
 
@@ -95,7 +103,7 @@ class Reintegration:
             if self._room():
                 self._clearing.take(tree)
                 self._under_way += 1
-                nursery.start_soon(self._clear, tree)
+                go_on(nursery, self._clear, tree)
             else:
                 held |= {change.row for change in tree.changes}
         return held
@@ -138,9 +146,7 @@ class Reintegration:
         # Whoever waits for an answer goes first.
         with background():
             try:
-                await self._make(change)
-            except ClusterError as error:
-                await self.log.note(change, error)
+                await self._make_or_note(change)
             except Exception as error:
                 # A defect, or the local disk: nothing in the background may end the mount, or give data up.
                 logger.exception("%s failed", describe(change))
@@ -149,6 +155,12 @@ class Reintegration:
                 change.sending = False
                 self._under_way -= 1
                 self.log.tell()
+
+    async def _make_or_note(self, change: Change) -> None:
+        try:
+            await self._make(change)
+        except ClusterError as error:
+            await self.log.note(change, error)
 
     async def _make(self, change: Change) -> None:
         if change.kind is ChangeKind.CONTENT:

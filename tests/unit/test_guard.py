@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from f7tfs.cluster.errors import NotFound
-from f7tfs.fuse.guard import guarded, guarded_release, guarded_staging
+from f7tfs.fuse.guard import guarded, guarded_forgetting, guarded_release, guarded_staging
 from f7tfs.fuse.watchdog import PATIENCE, Watchdog
 
 
@@ -43,13 +43,17 @@ class Operations:
     async def release(self, fh: int) -> int:
         return await self.work()
 
+    @guarded_forgetting
+    async def forget(self, fh: int) -> None:
+        await self.work()
 
-def answer(work: Callable[[], Awaitable[int]], name: str = "lookup") -> int:
+
+def answer(work: Callable[[], Awaitable[int]], name: str = "lookup") -> int | None:
     """What a handler returns, or the negative errno; with it the clock of the test stands at the time it took."""
 
-    async def main() -> int:
+    async def main() -> int | None:
         try:
-            result: int = await getattr(Operations(work), name)(1)
+            result: int | None = await getattr(Operations(work), name)(1)
         except pyfuse3.FUSEError as error:
             return -int(error.errno_)
         return result
@@ -86,6 +90,11 @@ def test_an_error_of_the_cluster_is_an_errno() -> None:
 def test_a_defect_is_an_input_output_error_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         assert answer(raising(KeyError("defect"))) == -errno.EIO
+    assert "KeyError" in caplog.text
+
+
+def test_an_error_where_the_kernel_wants_no_answer_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    assert answer(raising(KeyError("defect")), "forget") is None
     assert "KeyError" in caplog.text
 
 

@@ -72,3 +72,14 @@ def test_a_module_imports_only_from_layers_below(module: Path) -> None:
                 assert other == layer or other in ALLOWED[layer], f"{layer} imports {name}"
         elif top in LIBRARY_HOMES:
             assert layer in LIBRARY_HOMES[top], f"{layer} imports {top}"
+
+
+# Where an error in a task is meant for whoever opened its nursery; all other tasks of a mount are begun by `go_on`.
+BEGIN_TASKS = {"vfs/going_on.py", "vfs/direct.py", "mount/control.py", "fuse/serve.py"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_no_task_can_end_the_mount(module: Path) -> None:
+    names = [node.attr for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Attribute)]
+    if layer_of(module) in {"vfs", "fuse", "mount"} and str(module.relative_to(PACKAGE)) not in BEGIN_TASKS:
+        assert "start_soon" not in names, "a defect in such a task ends the mount: use f7tfs.vfs.going_on"

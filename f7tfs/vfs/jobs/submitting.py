@@ -21,6 +21,7 @@ import trio
 from f7tfs.cluster.errors import ClusterError, Refused, Unavailable, Uncertain
 from f7tfs.cluster.model import Job, JobState
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.going_on import go_on
 from f7tfs.vfs.jobs.book import Book
 from f7tfs.vfs.jobs.record import Phase, Record
 
@@ -113,7 +114,7 @@ class Submitter:
 
     def _start(self, attempt: Attempt) -> None:
         self._attempts.add(attempt)
-        self._nursery.start_soon(self._run, attempt)
+        go_on(self._nursery, self._run, attempt)
 
     async def _run(self, attempt: Attempt) -> None:
         record = attempt.record
