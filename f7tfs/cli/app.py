@@ -49,6 +49,8 @@ app.add_typer(service, name="service")
 app.add_typer(jobs, name="jobs")
 app.add_typer(journal, name="journal")
 
+_MEANT = {("f7tfs login", "--url"): "--site"}
+"""Options that another command has, by another name than here."""
 # typer raises it for a wrong call, and has no public name for it.
 _UsageError = typer.BadParameter.__bases__[0]
 
@@ -95,7 +97,10 @@ def _unexpected(error: Exception) -> int:
     if isinstance(error, _UsageError):
         context = getattr(error, "ctx", None)
         name = context.command_path if context else "f7tfs"
-        if told := error.format_message():  # type: ignore[attr-defined]
+        meant = _MEANT.get((name, getattr(error, "option_name", "")))
+        if meant is not None:
+            complain(f"No such option: {error.option_name}", f"it is {meant}; {name} --help tells more")  # type: ignore[attr-defined]
+        elif told := error.format_message():  # type: ignore[attr-defined]
             complain(told.rstrip("."), f"{name} --help tells how it is called")
         return 2
     _trace()

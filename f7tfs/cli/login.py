@@ -16,6 +16,7 @@ from f7tfs.cli.progress import waiting
 from f7tfs.config import ConfigError, config_file, read_profiles
 from f7tfs.config.profiles import check_name, kept_of, write_profile
 from f7tfs.config.sites import SITES, known_site
+from f7tfs.mount.target import parse_path
 
 if TYPE_CHECKING:
     from f7tfs.cli.site_check import Account
@@ -61,6 +62,8 @@ def login(
 
     if name is not None:
         check_name(name)
+    # An empty one takes that of the earlier profile away.
+    path = parse_path(path) if path else path
     url, issuer = _site(site, token_url)
     use_network_settings(*_network(name, url, proxy, ca_file))
     entered = log_in(Given(issuer, client_id, token_command, browser, keyring))
@@ -70,7 +73,7 @@ def login(
         _show_systems(systems)
     chosen = _choose(systems, system)
     with waiting(f"asking {chosen.name}"):
-        found = account_on(url, entered.authorization, chosen)
+        found = account_on(url, entered.authorization, chosen, path or None)
     profile = {
         "url": url,
         **entered.keep(),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from f7tfs.config import (
     ConfigError,
+    MissingSettings,
     MountSettings,
     Settings,
     config_file,
@@ -29,10 +30,30 @@ def gather(target: Target, flags: Settings, profile: str | None) -> MountSetting
         layers.append(read_profile(name, config_file(), os.environ))
     settings = merge(*layers)
     if named is None:
-        return resolve(replace(settings, system=target.system or settings.system), target.path)
+        settings = replace(settings, system=target.system or settings.system)
+        try:
+            return resolve(settings, target.path)
+        except MissingSettings as error:
+            raise _with_what_is_aside(error, target, layers, name) from None
     # The name of a profile stands for its system, whatever FIRECREST_SYSTEM is.
     settings = replace(settings, system=layers[-1].system or settings.system or target.system)
     return resolve(settings, parse_path(layers[-1].path or "") if target.profile else target.path)
+
+
+def _with_what_is_aside(
+    error: MissingSettings, target: Target, layers: Sequence[Settings], name: str | None
+) -> ConfigError:
+    """The same error, with the profile that would have had the settings, and what put it aside."""
+    profiles, default = read_profiles(config_file())
+    aside = target.system if target.system in profiles else default
+    if name is not None or aside not in profiles:
+        return error
+    flags, _environment = layers
+    source, leave = ("--url", "leave --url out") if flags.url else ("FIRECREST_URL", "unset FIRECREST_URL")
+    return ConfigError(
+        f"{source} puts the profile {aside!r} aside, with its site and its credentials; {error}",
+        f"{leave} to use the profile; or set these variables too",
+    )
 
 
 def profile_before_colon(name: str | None, layers: Sequence[Settings], chosen: str | None) -> str | None:

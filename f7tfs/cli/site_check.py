@@ -10,14 +10,15 @@ import httpx
 import trio
 
 from f7tfs.cluster.connect import System, connect, list_systems
-from f7tfs.cluster.errors import ClusterError, NotFound, Unauthorized, Unavailable
-from f7tfs.cluster.model import Limits
+from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, PermissionDenied, Unauthorized, Unavailable
+from f7tfs.cluster.model import Kind, Limits
+from f7tfs.cluster.port import Cluster
 from f7tfs.firecrest.auth import Authorization
 from f7tfs.firecrest.device import DeviceFlow, DeviceLogin
 from f7tfs.firecrest.errors import FirecrestException
 from f7tfs.firecrest.keyring import SecretStore
 from f7tfs.mount.errors import MountError
-from f7tfs.mount.failure import leaves
+from f7tfs.mount.failure import leaves, refuser
 from f7tfs.mount.probe import reason, require_site
 
 _SECONDS = 20.0
@@ -96,12 +97,14 @@ def systems_of(url: str, authorization: Authorization, api_version: str | None) 
     return _run(url, ask)
 
 
-def account_on(url: str, authorization: Authorization, system: System) -> Account:
-    """Who the user is on a system. Raises MountError."""
+def account_on(url: str, authorization: Authorization, system: System, path: str | None) -> Account:
+    """Who the user is on a system, where `path` is a directory. Raises MountError."""
 
     async def ask() -> Account:
         async with connect(url, authorization, system.name, api_version=system.api_version) as cluster:
             identity = await cluster.identity()
+            if path is not None and path != "/":
+                await _require_directory(cluster, path)
             file_systems = await cluster.file_systems()
             default = next((each for each in file_systems if each.default_work_dir), None)
             home = f"{default.path.rstrip('/')}/{identity.user}" if default else ""
@@ -109,6 +112,20 @@ def account_on(url: str, authorization: Authorization, system: System) -> Accoun
             return Account(identity.user, home, groups, identity.accounts, cluster.limits)
 
     return _run(url, ask)
+
+
+async def _require_directory(cluster: Cluster, path: str) -> None:
+    remote = f"{cluster.system}:{path}"
+    try:
+        found = await cluster.stat(path)
+    except (NotFound, NotADirectory):
+        raise MountError(
+            f"{remote}: no such directory on the cluster", "correct --path; or make it there first"
+        ) from None
+    except PermissionDenied as error:
+        raise MountError(f"{remote}: {error}", "give another --path, or none for your own directory") from None
+    if found.kind is Kind.FILE:
+        raise MountError(f"{remote}: not a directory", "give the directory that it is in: --path")
 
 
 def _run(what: str, ask: Callable[[], Awaitable[T]]) -> T:
@@ -124,7 +141,10 @@ def _run(what: str, ask: Callable[[], Awaitable[T]]) -> T:
 def _told(what: str, error: BaseException) -> BaseException:
     match error:
         case Unauthorized():
-            return MountError(f"{what} does not accept the credentials: {error}", "check them, and f7tfs login again")
+            return MountError(
+                f"{refuser(error, what)} does not accept the credentials: {error}",
+                "check them, and f7tfs login again",
+            )
         case NotFound():
             return MountError(f"there is no FirecREST at {what}: {error}", "check the URL")
         case Unavailable():

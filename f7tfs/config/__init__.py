@@ -9,7 +9,7 @@ from f7tfs.config.layer import WRITE_MODES, Settings, WriteMode
 from f7tfs.config.options import api_version, options_from_text
 from f7tfs.config.private import ConfigError
 from f7tfs.config.profiles import config_file, read_profiles, secrets_directory
-from f7tfs.config.settings import MountOptions, MountSettings, merge, resolve
+from f7tfs.config.settings import MissingSettings, MountOptions, MountSettings, merge, resolve
 from f7tfs.config.sources import from_environment, read_profile
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ClientCredentials",
     "ConfigError",
     "Credentials",
+    "MissingSettings",
     "MountOptions",
     "MountSettings",
     "Settings",

@@ -99,11 +99,15 @@ def merge(*layers: Settings) -> Settings:
     return Settings(**chosen)
 
 
+class MissingSettings(ConfigError):
+    """A mount needs more than is said."""
+
+
 def resolve(settings: Settings, path: str | None) -> MountSettings:
-    """What a mount of `path` needs. Raises ConfigError that names everything that is missing at once."""
+    """What a mount of `path` needs. Raises MissingSettings that names all that is missing at once."""
     missing = _missing(settings)
     if missing or settings.url is None or settings.system is None:
-        raise ConfigError(
+        raise MissingSettings(
             "missing settings: " + ", ".join(missing),
             "f7tfs login writes them into a profile; or set these variables",
         )

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import trio
 
 from f7tfs.cluster import errors
-from f7tfs.config import MountSettings
+from f7tfs.config import MountSettings, config_file, read_profiles
 from f7tfs.errors import UserError
+from f7tfs.firecrest.errors import ClientsCredentialsException
 from f7tfs.log import redact
 
 # The most telling first: each is looked for in turn, by type.
 _TEMPLATES: tuple[tuple[type[errors.ClusterError], str, str], ...] = (
-    (errors.Unauthorized, "{url} does not accept the credentials: {error}", "f7tfs login asks for new ones"),
-    (errors.NoSuchSystem, "{url}: {error}", "write one of its systems, as SYSTEM:/path"),
+    (errors.Unauthorized, "{refuser} does not accept the credentials: {error}", "f7tfs login asks for new ones"),
+    (errors.NoSuchSystem, "{url}: {error}; {no_profile}", "write one of its systems, as SYSTEM:/path; {profiles}"),
     (errors.NotFound, "{remote}: no such directory on the cluster", "{system}: is your own, {system}:/ shows all"),
     (errors.NotADirectory, "{remote}: not a directory", "mount the directory that it is in"),
     (
@@ -46,11 +47,33 @@ def told(error: BaseException, settings: MountSettings) -> UserError | None:
     for kind, template, cure in _TEMPLATES:
         for leaf in found:
             if isinstance(leaf, kind):
-                text = _line(template.format(url=settings.url, remote=remote, error=leaf))
-                return UserError(text, cure.format(system=settings.system))
+                about = {"url": settings.url, "remote": remote, "system": settings.system, "error": leaf}
+                about |= {"refuser": refuser(leaf, settings.url), **_profiles(settings.system)}
+                return UserError(_line(template.format(**about)), cure.format(**about))
     if any(isinstance(leaf, RuntimeError) and "fuse_session" in str(leaf) for leaf in found):
         return UserError("no FUSE: the kernel refused the mount", "in a container: --cap-add SYS_ADMIN")
     return None
+
+
+def refuser(error: BaseException, url: str) -> str:
+    """Who did not accept the credentials: the site at `url`, or the identity provider that it believes."""
+    cause = error if isinstance(error, ClientsCredentialsException) else error.__cause__
+    if isinstance(cause, ClientsCredentialsException) and cause.responses:
+        return f"the identity provider {cause.responses[-1].request.partition(' ')[2]}"
+    return url
+
+
+def _profiles(name: str) -> dict[str, str]:
+    """What stands before the colon may have been meant as a profile."""
+    try:
+        known = sorted(read_profiles(config_file())[0])
+    except UserError:
+        known = []
+    there = f"there is a profile {name!r}, of another site or system"
+    return {
+        "no_profile": there if name in known else f"there is no profile {name!r} either",
+        "profiles": f"or a profile: {', '.join(known)}" if known else "f7tfs login makes a profile",
+    }
 
 
 def _line(text: str) -> str:

@@ -107,9 +107,13 @@ def test_what_cannot_work_is_refused_and_nothing_is_written(user: User, sandbox:
     info = sandbox.info
     right = f"{info.client_secret}\n"
     client = ("--client-id", info.client_id)
+    (sandbox.home / "file").touch()
     cases: list[tuple[tuple[str, ...], str, str]] = [
         (("--site", "nowhere"), "", "no site 'nowhere' is known"),
-        ((*site_options(sandbox), *client), "wrong-secret\n", "does not accept the credentials"),
+        ((*site_options(sandbox), *client), "wrong-secret\n", f"{info.token_url} does not accept the credentials"),
+        ((*site_options(sandbox), *client, "--path", "/home/user/none"), right, "none: no such directory"),
+        ((*site_options(sandbox), *client, "--path", "/home/user/file"), right, "file: not a directory"),
+        ((*site_options(sandbox), *client, "--path", "home"), right, "not an absolute path"),
         ((*site_options(sandbox), *client), "", "the client secret is empty"),
         ((*site_options(sandbox), *client, "--system", "daint"), right, "the site has no system 'daint'"),
         (("--site", f"http://127.0.0.1:{info.port}/v9", *site_options(sandbox)[2:], *client), right, "no FirecREST"),
@@ -206,6 +210,22 @@ def test_a_profile_before_the_colon_is_mounted_at_another_path(user: User, sandb
         user.done("umount", str(place))
     assert (user.home / "copied").read_text() == "from the cluster"
     assert {each["check"]: each["state"] for each in user.json("doctor", "here:/", "--quick")}["root"] == "ok"
+
+
+def test_a_profile_that_the_environment_puts_aside_is_named(user: User, sandbox: SandboxProcess) -> None:
+    log_in(user, sandbox)
+    place = user.directory("mnt")
+    for target in ("here:", "cluster:"):
+        what, cure = user.refused("mount", target, str(place), FIRECREST_URL="http://127.0.0.1:9")
+        assert "missing settings: FIRECREST_CLIENT_ID" in what
+        assert "FIRECREST_URL puts the profile 'here' aside" in what
+        assert "unset FIRECREST_URL" in cure
+    what, cure = user.refused("mount", "here:", str(place), "--url", "http://127.0.0.1:9")
+    assert "--url puts the profile 'here' aside" in what
+    assert "leave --url out" in cure
+    what, cure = user.refused("mount", "blub:", str(place))
+    assert "no system 'blub' at this site; it has: cluster; there is no profile 'blub' either" in what
+    assert "a profile: here" in cure
 
 
 def test_what_stands_before_the_colon_is_a_profile_before_it_is_a_system(user: User, sandbox: SandboxProcess) -> None:

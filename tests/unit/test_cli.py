@@ -92,6 +92,15 @@ def test_a_wrong_call_is_refused_in_two_lines(home: Path) -> None:
     assert cure == "       f7tfs umount --help tells how it is called"
 
 
+def test_an_option_of_another_command_is_told_by_its_name_here(home: Path) -> None:
+    done = f7tfs(home, "login", "--url", "https://api.example.org")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "f7tfs: No such option: --url",
+        "       it is --site; f7tfs login --help tells more",
+    ]
+
+
 def test_a_traceback_is_shown_to_who_asks_for_it(home: Path) -> None:
     assert "Traceback" in f7tfs(home, "--debug", "refresh", "empty").stderr
     assert "Traceback" not in f7tfs(home, "refresh", "empty").stderr
