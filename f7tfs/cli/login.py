@@ -159,6 +159,7 @@ def _readable(found: Account, system: System) -> dict[str, str]:
         "account": "needed for transfers: --account" if system.needs_account else "not needed for transfers",
         "one call": f"reads {size(found.limits.direct_read)}, writes {size(found.limits.direct_write)}",
         "time limit": f"{found.limits.command_seconds:g} s a call",
+        **({"large files": f"not possible: by {system.only_by} only"} if system.only_by else {}),
     }
 
 

@@ -40,6 +40,8 @@ class System:
     """Whether its transfer jobs need an account; of v1 that is not known."""
     troubles: tuple[str, ...] = ()
     """What the site itself says is not well, as `scheduler: timeout`."""
+    only_by: str = ""
+    """The way that large files go there, where that is none of ours."""
 
 
 @asynccontextmanager
@@ -142,7 +144,8 @@ def _system_of_v2(item: dict[str, Any]) -> System:
     scheduler = item.get("scheduler") or {}
     description = " ".join(str(scheduler[key]) for key in ("type", "version") if scheduler.get(key))
     paths = tuple(system.path for system in site.file_systems)
-    return System(site.name, "2", description, paths, site.needs_account, tuple(_troubles_of_v2(item)))
+    only_by = "" if site.method == site_v2.S3 else site.method
+    return System(site.name, "2", description, paths, site.needs_account, tuple(_troubles_of_v2(item)), only_by)
 
 
 def _troubles_of_v2(item: dict[str, Any]) -> Iterator[str]:

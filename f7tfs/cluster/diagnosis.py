@@ -33,6 +33,7 @@ from f7tfs.cluster.errors import (
     TooManySymlinks,
     Unauthorized,
     Unavailable,
+    Unsupported,
 )
 
 PHRASES: dict[str, type[ClusterError]] = {
@@ -74,6 +75,7 @@ _V2_MESSAGES: tuple[tuple[str, type[ClusterError]], ...] = (
     ("does not match any of the defined filesystem paths", NotFound),
     ("Command output exceeded buffer limit", TooLarge),
     ("File to upload is too large", TooLarge),
+    ("Requested transfer method is not available", Unsupported),
     ("Unexpected Slurm command response", SchedulerRefused),
     ("('No SSH credentials found for user", Unauthorized),
     ("(111, ", Unavailable),

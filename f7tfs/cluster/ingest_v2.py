@@ -70,6 +70,7 @@ class IngestV2:
     async def send(self, path: str, source: Path, progress: Progress, record: UploadRecord) -> None:
         """Upload to a temporary, and move it to `path` when it is whole. Goes on from what `record` tells."""
         check_v2_job(path)
+        self._jobs.check_method(path)
         size = (await trio.Path(source).stat()).st_size
         if size == 0:
             raise Unsupported(f"{path}: an empty file cannot be staged")

@@ -22,6 +22,8 @@ class SiteV1:
     file_systems: tuple[FileSystem, ...]
     url_seconds: float
     """How long a presigned URL lives."""
+    largest_upload: int | None = None
+    """Bytes that object storage takes in one form; None: the site does not tell."""
 
 
 def site_of(name: str, parameters: Mapping[str, Sequence[Mapping[str, Any]]]) -> SiteV1:
@@ -37,6 +39,7 @@ def site_of(name: str, parameters: Mapping[str, Sequence[Mapping[str, Any]]]) ->
         ),
         file_systems=tuple(_file_systems(name, values.get("FILESYSTEMS") or [])),
         url_seconds=float(str(values.get("STORAGE_TEMPURL_EXP_TIME") or 3600)),
+        largest_upload=int(float(str(values.get("STORAGE_MAX_FILE_SIZE") or 0)) * 2**20) or None,
     )
 
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from f7tfs.cluster.errors import AccountRequired, NoSuchSystem
+from f7tfs.cluster.errors import AccountRequired, NoSuchSystem, Unsupported
 from f7tfs.cluster.model import FileSystem, Limits
 from f7tfs.cluster.parsing import direct_read_of, file_systems_of_v2
 
 _DEFAULT_OPS_SIZE = 5 * 2**20
 _DEFAULT_SECONDS = 5.0
 _DEFAULT_TTL = 3600.0
+S3 = "s3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,15 @@ class SiteV2:
     """Whether transfer jobs need an account."""
     directives: tuple[str, ...] = ()
     """What the site puts at the head of its transfer jobs; `{account}` stands for the account."""
+    method: str = S3
+    """How large files go; another way than `S3` cannot be used."""
+
+    def check_method(self, path: str) -> None:
+        """Raises Unsupported where a large file cannot be moved."""
+        if self.method != S3:
+            raise Unsupported(
+                f"{path}: {self.name} moves large files by {self.method} only, not by object storage (S3)"
+            )
 
     def directives_for(self, account: str | None) -> list[str]:
         """The same for an account. Raises AccountRequired where one is needed and there is none."""
@@ -56,7 +66,14 @@ def site_of(item: Mapping[str, Any]) -> SiteV2:
         url_seconds=float(transfer.get("ttl") or _DEFAULT_TTL),
         needs_account=any("{account}" in str(line) for line in directives),
         directives=tuple(str(line) for line in directives),
+        method=_method(operation),
     )
+
+
+def _method(operation: Mapping[str, Any]) -> str:
+    """A site that has none says so by a null; older servers do not tell."""
+    transfer = operation.get("data_transfer", {})
+    return "nothing" if transfer is None else str(transfer.get("serviceType") or S3)
 
 
 def find_system(items: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

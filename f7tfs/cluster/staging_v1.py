@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import trio
 
 from f7tfs.cluster import translate
-from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, TooLarge, Unavailable, Unsupported
 from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v1, is_plain
 from f7tfs.cluster.port import Progress
@@ -64,6 +64,7 @@ class StagingV1:
         storage: ObjectStorage,
         *,
         url_seconds: float,
+        largest: int | None = None,
         verify: bool = False,
     ) -> None:
         self._files = files
@@ -72,6 +73,7 @@ class StagingV1:
         self._scratch = scratch
         self._storage = storage
         self._url_seconds = url_seconds
+        self._largest = largest
         self._verify = verify
 
     # -- from the cluster ------------------------------------------------------------------------
@@ -125,6 +127,11 @@ class StagingV1:
         size = (await trio.Path(source).stat()).st_size
         if size == 0:
             raise Unsupported(f"{path}: an empty file cannot be staged")
+        if self._largest is not None and size > self._largest:
+            # Object storage would say so after all of it was sent, in words that do not tell whether to try again.
+            raise TooLarge(
+                f"{path}: {size} bytes are more than the {self._largest} that this site takes in one upload"
+            )
         await check_target(self._files.stat, path)
         try:
             state = await self._resumed(path, record, size) or await self._begun(path, size, progress, record)

@@ -51,6 +51,7 @@ class StagingV2:
 
     async def stage_out(self, path: str, progress: Progress) -> StagedObject:
         """A copy of `path` in object storage, of the size that `stat` told."""
+        self._jobs.check_method(path)
         before = await self._files.stat(path)
         check_source(path, before)
         async with self._plain(path, before) as source:

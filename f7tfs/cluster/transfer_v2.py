@@ -43,6 +43,10 @@ class TransferJobs(JobFollower):
         self._litter: deque[tuple[float, TransferJob]] = deque()
         self.ledger: Ledger = NoLedger()
 
+    def check_method(self, path: str) -> None:
+        """Raises Unsupported where the site moves no large file by object storage."""
+        self._site.check_method(path)
+
     async def start(self, method: Starter, *arguments: Any) -> TransferJob:
         """Call `method` of the client, which submits a job.
 

@@ -50,7 +50,14 @@ class ClusterV1(FilesV1):
         self._scratch = Scratch(self, root_hint)
         self._jobs = JobsV1(self, client, tasks, account)
         self._staging = StagingV1(
-            self, client, tasks, self._scratch, object_storage, url_seconds=site.url_seconds, verify=verify
+            self,
+            client,
+            tasks,
+            self._scratch,
+            object_storage,
+            url_seconds=site.url_seconds,
+            largest=site.largest_upload,
+            verify=verify,
         )
         self._pieces = Pieces(
             self, self._jobs.submit, JoinJobsV1(self, self._jobs, tasks.patience), self._scratch, list

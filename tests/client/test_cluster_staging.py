@@ -218,6 +218,21 @@ def test_an_empty_file_cannot_be_staged(site: Site, tmp_path: Path) -> None:
         site.run(lambda cluster: cluster.stage_in(f"{site.top}/f", tmp_path / "source"))
 
 
+@pytest.mark.parametrize("site", ["1"], indirect=True)
+def test_more_than_v1_takes_in_one_upload_is_refused_before_it_is_sent(site: Site, tmp_path: Path) -> None:
+    with (tmp_path / "source").open("wb") as file:
+        file.truncate(5120 * MIB + 1)
+
+    async def use(cluster: Cluster) -> None:
+        site.sandbox.reset_calls()
+        with pytest.raises(errors.TooLarge, match="more than the 5368709120"):
+            await cluster.stage_in(f"{site.top}/f", tmp_path / "source")
+        assert not site.sandbox.calls()
+
+    site.run(use)
+    assert not (site.real / "f").exists()
+
+
 def test_a_failed_import_leaves_the_old_content(site: Site, tmp_path: Path) -> None:
     big(tmp_path / "source", 100_000)
     (site.real / "f").write_bytes(b"old")

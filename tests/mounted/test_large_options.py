@@ -69,6 +69,28 @@ def test_nowindows_stages_what_is_text_too(new_mount: Callable[..., Mount], api:
     assert mount.umount().returncode == 0
 
 
+@pytest.mark.timeout(600)
+def test_a_system_without_object_storage_refuses_large_files_for_good_and_says_why(
+    new_mount: Callable[..., Mount],
+) -> None:
+    mount = new_mount("v2", settings={**SMALL, "transfer_method": "streamer"})
+    (mount.remote / "far.h5").write_bytes(os.urandom(3 * MIB))
+    mount.mount()
+    with (mount.path / "far.h5").open("rb") as file, pytest.raises(OSError, match="not supported") as failure:
+        file.read(1)
+    assert failure.value.errno == errno.EOPNOTSUPP
+    (mount.path / "pieces").write_bytes(os.urandom(MIB))
+    (mount.path / "near.h5").write_bytes(os.urandom(3 * MIB))
+    assert mount.f7tfs("sync", str(mount.path)).returncode != 0
+    status = mount.f7tfs("status", str(mount.path)).stdout
+    assert "near.h5" in status
+    assert "by streamer only" in status
+    assert (mount.remote / "pieces").stat().st_size == MIB
+    assert not (mount.remote / "near.h5").exists()
+    assert (mount.path / "near.h5").stat().st_size == 3 * MIB
+    assert "far.h5: cluster moves large files by streamer only" in mount.log()
+
+
 @pytest.mark.parametrize("option", ["streams=0", "streams=65", "streams=many", "verify=yes", "staging_deadline=-1"])
 def test_values_that_make_no_sense_are_refused(new_mount: Callable[..., Mount], option: str) -> None:
     mount = new_mount("v2", "-o", option)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from f7tfs.cluster import parsing, site_v1, site_v2
-from f7tfs.cluster.errors import NoSuchSystem
+from f7tfs.cluster.errors import NoSuchSystem, Unsupported
 from f7tfs.cluster.model import Entry, FileSystem, Kind
 from f7tfs.firecrest.escapes import unescape
 
@@ -163,6 +163,34 @@ def test_the_measured_limits_of_v2() -> None:
     assert (site.limits.direct_read, site.limits.direct_write) == (3_932_157, 5_242_880)
     assert site.file_systems == (FileSystem("/home", default_work_dir=True),)
     assert (site.needs_account, site.url_seconds) == (True, 604800.0)
+
+
+@pytest.mark.parametrize(
+    ("operation", "method"),
+    [
+        (None, "s3"),
+        ({}, "s3"),
+        ({"data_transfer": {}}, "s3"),
+        ({"data_transfer": {"serviceType": "s3"}}, "s3"),
+        ({"data_transfer": {"serviceType": "streamer"}}, "streamer"),
+        ({"data_transfer": {"serviceType": "wormhole"}}, "wormhole"),
+        ({"data_transfer": None}, "nothing"),
+    ],
+)
+def test_a_large_file_is_refused_where_it_does_not_go_by_object_storage(operation: Any, method: str) -> None:
+    site = site_v2.site_of({"name": "daint", "dataOperation": operation})
+    assert site.method == method
+    if method == "s3":
+        site.check_method("/f")
+    else:
+        with pytest.raises(Unsupported, match=f"/f: daint moves large files by {method} only"):
+            site.check_method("/f")
+
+
+def test_the_largest_upload_of_v1_is_what_the_site_tells() -> None:
+    told = body("v1", "status parameters")["out"]
+    assert site_v1.site_of("cluster", told).largest_upload == 5120 * 2**20
+    assert site_v1.site_of("cluster", {}).largest_upload is None
 
 
 def test_systems_of_v2_are_found_in_any_case_and_named_when_missing() -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import trio
 
-from f7tfs.cli.checks.findings import SECONDS, SILENT, SILENT_CURE, Finding, failed, ok
+from f7tfs.cli.checks.findings import SECONDS, SILENT, SILENT_CURE, Finding, failed, ok, warning
 from f7tfs.cli.checks.way import CLOCK_CURE, SKEW
 from f7tfs.cli.output import duration
 from f7tfs.cluster.connect import System, list_systems
@@ -97,6 +97,12 @@ def _services(system: System, settings: MountSettings) -> Iterator[Finding]:
         yield failed("service", f"{system.name}: {trouble}", "the site's own check says so: wait, or ask the site")
     if not system.troubles:
         yield ok("service", f"{system.name}: the site says that all is well")
+    if system.only_by:
+        yield warning(
+            "large files",
+            f"{system.name} moves them by {system.only_by} only, not by object storage (S3)",
+            "what is too large for direct calls and pieces can be neither read nor written: ask the site",
+        )
     if system.needs_account and not settings.account:
         yield failed(
             "account",
