@@ -14,7 +14,7 @@ from f7tfs.cli.checks.here import disk, fuse
 from f7tfs.cli.output import count, show, show_json, show_table, tell
 from f7tfs.cli.progress import waiting
 from f7tfs.cli.settings import default_profile, gather
-from f7tfs.config import Settings, from_environment, merge, options_from_text
+from f7tfs.config import MountOptions, Settings, from_environment, merge, options_from_text
 from f7tfs.errors import UserError
 from f7tfs.mount.runtime import state_base
 from f7tfs.mount.target import parse_target
@@ -28,7 +28,9 @@ def doctor(
     url: Annotated[str | None, typer.Option(help="The site's FirecREST URL (FIRECREST_URL).")] = None,
     account: Annotated[str | None, typer.Option(help="The account for transfer jobs.")] = None,
     option: Annotated[list[str] | None, typer.Option("-o", metavar="OPTIONS", help="As for f7tfs mount.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Change nothing on the cluster, start no job.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Change nothing on the cluster, start no job; rights are judged by modes.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check everything that a mount needs, here and at the site, and name the cure of what is wrong.
@@ -43,7 +45,7 @@ def doctor(
         settings = gather(parse_target(name), flags, profile)
     except UserError as error:
         # What can be told of the machine without them.
-        findings += [*fuse(allow_other=False), disk(state_base())]
+        findings += [*fuse(allow_other=False), disk(state_base(), MountOptions())]
         findings.append(Finding("settings", "failed", str(error), error.cure))
     else:
         # Loads the HTTP library.

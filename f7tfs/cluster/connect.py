@@ -25,6 +25,18 @@ from f7tfs.firecrest.session import Options
 _CLOSING = 20.0
 """Seconds that cleaning up may take at the end."""
 VERSIONS = ("1", "2")
+SYSTEM = "system"
+"""What v1 tells of the system itself, among its services."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the site says of one of its services."""
+
+    name: str
+    healthy: bool | None
+    """None: it does not tell."""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +50,14 @@ class System:
     file_systems: tuple[str, ...] = ()
     needs_account: bool = False
     """Whether its transfer jobs need an account; of v1 that is not known."""
-    troubles: tuple[str, ...] = ()
-    """What the site itself says is not well, as `scheduler: timeout`."""
+    services: tuple[Service, ...] = ()
     only_by: str = ""
     """The way that large files go there, where that is none of ours."""
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What the site itself says is not well, as `scheduler: timeout`."""
+        return tuple(f"{each.name}: {each.said or 'not healthy'}" for each in self.services if each.healthy is False)
 
 
 @asynccontextmanager
@@ -116,6 +132,18 @@ async def list_systems(
             return [_system_of_v1(item, parameters) for item in items]
 
 
+async def list_services(
+    url: str, authorization: Authorization, system: System, *, options: Options | None = None
+) -> list[Service]:
+    """What a site says of the services of a system, the system itself among them. No call for v2, one for v1."""
+    if system.api_version == "2":
+        return list(system.services)
+    async with FirecrestV1(url, authorization, options) as v1:
+        with translated(translate.v1):
+            found = await v1.services()
+        return [*system.services, *(_service_of_v1(str(item.get("service", "")), item) for item in found)]
+
+
 async def _systems(v2: FirecrestV2, wanted: str | None) -> tuple[str, list[dict[str, Any]]]:
     """The version of a site, and its list of systems. At the same place; v2 calls it `systems`, v1 `out`."""
     with translated(translate.v1 if wanted == "1" else translate.v2):
@@ -145,19 +173,24 @@ def _system_of_v2(item: dict[str, Any]) -> System:
     description = " ".join(str(scheduler[key]) for key in ("type", "version") if scheduler.get(key))
     paths = tuple(system.path for system in site.file_systems)
     only_by = "" if site.method == site_v2.S3 else site.method
-    return System(site.name, "2", description, paths, site.needs_account, tuple(_troubles_of_v2(item)), only_by)
+    return System(site.name, "2", description, paths, site.needs_account, tuple(_services_of_v2(item)), only_by)
 
 
-def _troubles_of_v2(item: dict[str, Any]) -> Iterator[str]:
+def _services_of_v2(item: dict[str, Any]) -> Iterator[Service]:
+    # Null before the first check.
     for service in item.get("servicesHealth") or []:
-        if service.get("healthy") is False:
-            name = " ".join(str(service[key]) for key in ("serviceType", "path") if service.get(key))
-            yield f"{name}: {service.get('message') or 'not healthy'}"
+        name = " ".join(str(service[key]) for key in ("serviceType", "path") if service.get(key))
+        yield Service(name, service.get("healthy"), str(service.get("message") or ""))
 
 
 def _system_of_v1(item: dict[str, Any], parameters: dict[str, Any]) -> System:
     site = site_v1.site_of(str(item["system"]), parameters)
     paths = tuple(system.path for system in site.file_systems)
     description = str(item.get("description") or "")
-    troubles = () if item.get("status") in (None, "available") else (description or str(item["status"]),)
-    return System(site.name, "1", description, paths, troubles=troubles)
+    return System(site.name, "1", description, paths, services=(_service_of_v1(SYSTEM, item),))
+
+
+def _service_of_v1(name: str, item: dict[str, Any]) -> Service:
+    status = item.get("status")
+    said = str(item.get("description") or status or "")
+    return Service(name, None if status is None else status == "available", said)

@@ -72,11 +72,17 @@ def test_the_report_is_read_by_people_in_a_pipe_and_on_a_terminal(user: User, sa
     assert "\x1b[32mok" in shown
 
 
-def test_quick_changes_nothing_and_starts_no_job(user: User, sandbox: SandboxProcess) -> None:
+@pytest.mark.parametrize("api", ["v2", "v1"])
+def test_quick_changes_nothing_and_starts_no_job(user: User, sandbox: SandboxProcess, api: str) -> None:
     sandbox.reset_calls()
-    found = examine(user, "--quick", **variables(sandbox))
-    assert found["rights"]["state"] == "ok"
-    assert not any("transfer" in call or "compress" in call for call in sandbox.calls())
+    found = examine(user, "--quick", **variables(sandbox, api))
+    assert (found["rights"]["state"], "not tried" in found["rights"]["found"]) == ("ok", True)
+    sandbox.home.chmod(0o555)
+    found = examine(user, "--quick", **variables(sandbox, api))
+    sandbox.home.chmod(0o755)
+    assert (found["rights"]["state"], "-o ro" in found["rights"]["cure"]) == ("warning", True)
+    changing = [call for call in sandbox.calls() if not call.startswith(("GET ", "HEAD ")) and "token" not in call]
+    assert changing == []
 
 
 def token(**claims: float) -> str:
@@ -159,7 +165,7 @@ FAULTS: list[tuple[str, Fault, str, str]] = [
 def test_a_fault_is_found_and_its_cure_is_named(
     user: User, sandbox: SandboxProcess, fault: Fault, check: str, cure: str
 ) -> None:
-    quick = () if check in ("direct", "archive", "staged") else ("--quick",)
+    quick = () if check in ("rights", "direct", "archive", "staged") else ("--quick",)
     found = examine(user, *quick, **fault(sandbox))
     assert found[check]["state"] != "ok", found
     assert cure in found[check]["cure"]
@@ -181,9 +187,81 @@ def test_a_site_that_is_silent_is_a_failure_and_is_asked_once(user: User, sandbo
 
 @pytest.mark.parametrize(("call", "check"), [("/status/systems", "site"), ("/mkdir", "rights")])
 def test_a_call_that_is_not_answered_is_a_failure(user: User, sandbox: SandboxProcess, call: str, check: str) -> None:
-    found = examine(user, "--quick", **rule(call, delay=3600)(sandbox))
+    found = examine(user, **rule(call, delay=3600)(sandbox))
     assert found[check]["state"] == "failed"
     assert "no answer within 10 s" in found[check]["found"]
+
+
+def services(user: User, environment: dict[str, str]) -> list[tuple[str, str]]:
+    """The state of each service, and what is told of it."""
+    done = user("doctor", "--quick", "--json", **environment)
+    return [(each["state"], each["found"]) for each in json.loads(done.stdout) if each["check"] == "service"]
+
+
+def v1_services(**status: str) -> str:
+    out = [{"service": name, "status": said.split(":")[0], "description": said} for name, said in status.items()]
+    return json.dumps({"description": "List of services with status and description.", "out": out})
+
+
+def test_each_service_is_named_with_what_the_site_says_of_it(user: User, sandbox: SandboxProcess) -> None:
+    healthy = services(user, variables(sandbox))
+    assert {state for state, _ in healthy} == {"ok"}
+    assert [found.split(": ")[0] for _, found in healthy] == [
+        *("cluster, scheduler", "cluster, ssh", "cluster, filesystem /home", "cluster, filesystem /scratch"),
+        "cluster, s3",
+    ]
+    asked = services(user, variables(sandbox, "v1"))
+    assert ("ok", "cluster, system: System ready") in asked
+    assert ("ok", "cluster, compute: server up & flask running") in asked
+    assert len(asked) == 8
+    sandbox.faults(unhealthy=True)
+    assert ("failed", "cluster, ssh: [Errno 111] Connection refused") in services(user, variables(sandbox))
+    sick = services(user, variables(sandbox, "v1"))
+    assert ("failed", "cluster, system: System does not accept connections") in sick
+
+
+def test_a_service_of_v1_that_is_away_is_told_by_whether_it_is_needed(user: User, sandbox: SandboxProcess) -> None:
+    body = v1_services(compute="not available: down", reservations="not available: off", tasks="available: up")
+    rule("/status/services", status=200, body=body)(sandbox)
+    assert services(user, variables(sandbox, "v1")) == [
+        ("ok", "cluster, system: System ready"),
+        ("failed", "cluster, compute: not available: down"),
+        ("warning", "cluster, reservations: not available: off"),
+        ("ok", "cluster, tasks: available: up"),
+    ]
+
+
+@pytest.mark.parametrize("said", [{"status": 404, "body": "{}"}, {"status": 200, "body": v1_services()}])
+def test_a_site_that_tells_nothing_of_its_services_is_not_called_well(
+    user: User, sandbox: SandboxProcess, said: dict[str, Any]
+) -> None:
+    rule("/status/services", **said)(sandbox)
+    [system, untold] = services(user, variables(sandbox, "v1"))
+    assert system == ("ok", "cluster, system: System ready")
+    assert (untold[0], "the site does not tell of its services" in untold[1]) == ("not examined", True)
+
+
+def test_a_v2_site_that_has_not_looked_at_its_services_yet_is_not_called_well(
+    user: User, sandbox: SandboxProcess
+) -> None:
+    body = json.dumps({"systems": [{"name": "cluster", "servicesHealth": None, "fileSystems": []}]})
+    rule("/status/systems", status=200, body=body)(sandbox)
+    untold = ("not examined", "cluster: the site does not tell of its services")
+    assert services(user, variables(sandbox)) == [untold]
+
+
+@pytest.mark.parametrize(("options", "why"), [((), "holds all file systems"), (("-o", "ro"), "nothing is written")])
+def test_what_is_not_tried_is_said(user: User, sandbox: SandboxProcess, options: tuple[str, ...], why: str) -> None:
+    found = examine(user, "cluster:/", *options, **variables(sandbox))
+    for check in ("rights", "direct", "archive", "staged"):
+        assert (found[check]["state"], why in found[check]["found"]) == ("not examined", True)
+
+
+def test_a_disk_that_has_no_more_than_its_reserve_is_a_failure(user: User, sandbox: SandboxProcess) -> None:
+    found = examine(user, "--quick", "-o", "cache_reserve=900000G", **variables(sandbox))["disk"]
+    assert (found["state"], "ENOSPC" in found["found"], "cache_reserve" in found["cure"]) == ("failed", True, True)
+    found = examine(user, "--quick", "-o", "cache_reserve=0,cache_size=900000G", **variables(sandbox))["disk"]
+    assert found["state"] == "warning" or "less than the cache may take" in found["found"]
 
 
 def test_without_settings_the_machine_is_examined_all_the_same(user: User) -> None:

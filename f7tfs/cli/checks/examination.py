@@ -31,9 +31,7 @@ def examine(settings: MountSettings, probes: tuple[str, ...], told: Callable[[Fi
 
     `told` gets each finding, and what is looked at next.
     """
-    left = list(_AT_THE_SITE)
-    if not settings.options.read_only and settings.path != "/":
-        left += ["rights", *probes]
+    left = [*_AT_THE_SITE, "rights", *probes]
 
     def report(finding: Finding) -> None:
         if finding.check in left:
@@ -50,7 +48,7 @@ def _examine(settings: MountSettings, probes: tuple[str, ...], report: Report) -
     options = settings.options
     for finding in here.fuse(allow_other=options.allow_other):
         report(finding)
-    report(here.disk(options.cache_dir or state_base()))
+    report(here.disk(options.cache_dir or state_base(), options))
     try:
         use_network_settings(settings.proxy, settings.ca_file)
         settings = replace(settings, credentials=unlocked(settings.credentials))
@@ -113,11 +111,17 @@ async def _on_the_system(
 
 
 async def _of_the_cluster(cluster: Cluster, settings: MountSettings, probes: tuple[str, ...], report: Report) -> None:
-    if not await _all_well(site.root(cluster, settings), report) or settings.options.read_only:
+    if not await _all_well(site.root(cluster, settings), report):
         return
     path = settings.path or await home_directory(cluster, (await cluster.identity()).user)
-    if path != "/":
+    if settings.options.read_only or path == "/":
+        why = f"{settings.system}:/ holds all file systems: name a directory, as {settings.system}:/path"
+        for check in ("rights", *probes):
+            report(not_examined(check, "nothing is written with -o ro" if settings.options.read_only else why))
+    elif probes:
         await _all_well(routes.routes(cluster, path, probes), report)
+    else:
+        report(await site.rights(cluster, path))
 
 
 async def _all_well(findings: AsyncIterator[Finding], report: Report) -> bool:

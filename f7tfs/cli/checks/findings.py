@@ -37,5 +37,5 @@ def failed(check: str, found: str, cure: str) -> Finding:
     return Finding(check, "failed", found, cure)
 
 
-def not_examined(check: str) -> Finding:
-    return Finding(check, "not examined", "what it needs has failed")
+def not_examined(check: str, why: str = "what it needs has failed") -> Finding:
+    return Finding(check, "not examined", why)

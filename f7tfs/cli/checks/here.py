@@ -9,6 +9,7 @@ from pathlib import Path
 
 from f7tfs.cli.checks.findings import Finding, failed, ok, warning
 from f7tfs.cli.output import size
+from f7tfs.config import MountOptions
 from f7tfs.errors import UserError
 from f7tfs.mount.mountpoint import require_fuse
 from f7tfs.mount.runtime import private_directory
@@ -31,7 +32,7 @@ def fuse(*, allow_other: bool) -> Iterator[Finding]:
         yield ok("fusermount3", helper)
 
 
-def disk(base: Path) -> Finding:
+def disk(base: Path, options: MountOptions) -> Finding:
     """Whether the journal and the cache have a place, and room."""
     try:
         private_directory(base)
@@ -43,10 +44,14 @@ def disk(base: Path) -> Finding:
         return failed("disk", str(error), error.cure)
     except OSError as error:
         return failed("disk", f"{base}: {error.strerror}", "make room there, or choose another place: --cache-dir")
-    if free < _ROOM:
-        return warning(
-            "disk",
-            f"{size(free)} free in {base}; what is written waits there for the cluster",
-            "make room there, or choose another place: --cache-dir",
-        )
-    return ok("disk", f"{size(free)} free in {base}")
+    found, cure = f"{size(free)} free in {base}", "make room there, or choose another place: --cache-dir"
+    room, reserve = free - options.cache_reserve, size(options.cache_reserve)
+    if room <= 0:
+        found += f", and {reserve} stay free (cache_reserve): writing is ENOSPC once no cached content can be dropped"
+        return failed("disk", found, f"{cure}; or a smaller -o cache_reserve")
+    found += f", of which {reserve} stay free (cache_reserve)"
+    if room < _ROOM:
+        return warning("disk", f"{found}; what is written waits there for the cluster", cure)
+    if room < options.cache_size:
+        found += f"; less than the cache may take ({size(options.cache_size)})"
+    return ok("disk", found)

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import trio
 
-from f7tfs.cli.checks.findings import SECONDS, SILENT, SILENT_CURE, Finding, failed, ok, warning
+from f7tfs.cli.checks.findings import SECONDS, SILENT, SILENT_CURE, Finding, failed, not_examined, ok, warning
 from f7tfs.cli.checks.way import CLOCK_CURE, SKEW
 from f7tfs.cli.output import duration
-from f7tfs.cluster.connect import System, list_systems
+from f7tfs.cluster.connect import SYSTEM, Service, System, list_services, list_systems
 from f7tfs.cluster.errors import ClusterError, NotFound
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
@@ -23,6 +23,8 @@ from f7tfs.mount.daemon import home_directory
 _SHORT = 60.0
 _LISTING = 60.0
 """A listing may be a long one, of a directory that the site has just told of."""
+_UNUSED = frozenset({"reservations"})
+"""Services that a mount does not need."""
 _LOGIN = "f7tfs login asks for new credentials"
 
 
@@ -88,15 +90,43 @@ async def systems(settings: MountSettings, authorization: Authorization) -> Asyn
     if chosen is None:
         yield failed("system", f"the site has no {settings.system}", f"it has: {there}; f7tfs login chooses one")
         return
-    for finding in _services(chosen, settings):
+    async for finding in _services(chosen, settings, authorization):
+        yield finding
+    for finding in _transfers(chosen, settings):
         yield finding
 
 
-def _services(system: System, settings: MountSettings) -> Iterator[Finding]:
-    for trouble in system.troubles:
-        yield failed("service", f"{system.name}: {trouble}", "the site's own check says so: wait, or ask the site")
-    if not system.troubles:
-        yield ok("service", f"{system.name}: the site says that all is well")
+async def _services(system: System, settings: MountSettings, authorization: Authorization) -> AsyncIterator[Finding]:
+    """Each of them, by the site's own checks."""
+    services, untold = list(system.services), "the site does not tell of its services"
+    try:
+        with trio.fail_after(SECONDS):
+            services = await list_services(settings.url, authorization, system)
+    except trio.TooSlowError:
+        untold = f"the site does not tell of its services: {SILENT}"
+    except ClusterError as error:
+        untold = f"the site does not tell of its services: {error}"
+    for service in services:
+        yield _service(system.name, service)
+    if all(service.name == SYSTEM for service in services):
+        yield not_examined("service", f"{system.name}: {untold}")
+
+
+def _service(system: str, service: Service) -> Finding:
+    name = f"{system}, {service.name}"
+    if service.healthy is None:
+        return not_examined(
+            "service", f"{name}: the site does not tell" + (f" ({service.said})" * bool(service.said))
+        )
+    if service.healthy:
+        return ok("service", f"{name}: {service.said or 'healthy'}")
+    found = f"{name}: {service.said or 'not healthy'}"
+    if service.name in _UNUSED:
+        return warning("service", found, "f7tfs does not need it: a mount works without")
+    return failed("service", found, "the site's own check says so: wait, or ask the site")
+
+
+def _transfers(system: System, settings: MountSettings) -> Iterator[Finding]:
     if system.only_by:
         yield warning(
             "large files",
@@ -141,3 +171,24 @@ async def _directory(cluster: Cluster, path: str) -> Finding:
         entries = await cluster.list_directory(path)
         return ok("root", f"{path} has {len(entries)} entries", time.monotonic() - began)
     return failed("root", f"{path}: not listed within {_LISTING:.0f} s", SILENT_CURE)
+
+
+async def rights(cluster: Cluster, path: str) -> Finding:
+    """Whether a directory can be written, as far as its mode tells: nothing is tried."""
+    try:
+        with trio.fail_after(2 * SECONDS):
+            found, identity = await cluster.stat(path), await cluster.identity()
+    except (ClusterError, trio.TooSlowError):
+        return not_examined("rights", f"{path}: not tried (--quick)")
+    if found.kind is not Kind.DIRECTORY:
+        return not_examined("rights", f"{path} is a link: not tried (--quick)")
+    needed = 0o003
+    if found.uid == identity.uid:
+        needed = 0o300
+    elif found.gid in {identity.gid, *identity.groups}:
+        needed = 0o030
+    said = f"{path}, of mode {found.mode:o}"
+    if identity.uid == 0 or found.mode & needed == needed:
+        return ok("rights", f"{said}: yours to write; not tried (--quick)")
+    cure = "mount a directory that you may write, or with -o ro; doctor without --quick tries it"
+    return warning("rights", f"{said}: not yours to write, unless an access list says so; not tried (--quick)", cure)
