@@ -24,7 +24,7 @@ from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.storage import EARLY, Meter, check_content, check_target, translated_storage
 from f7tfs.cluster.transfer_v2 import TransferJobs
-from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
+from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage, plan_parts
 
@@ -41,6 +41,7 @@ class Files(Protocol):
     async def stat(self, path: str) -> Stat: ...
     async def checksum(self, path: str) -> str: ...
     async def remove(self, path: str) -> None: ...
+    async def chmod(self, path: str, mode: int) -> None: ...
 
 
 class IngestV2:
@@ -67,7 +68,9 @@ class IngestV2:
         self._url_seconds = url_seconds
         self._verify = verify
 
-    async def send(self, path: str, source: Path, progress: Progress, record: UploadRecord) -> None:
+    async def send(
+        self, path: str, source: Path, progress: Progress, record: UploadRecord, mode: int = NEW_FILE_MODE
+    ) -> None:
         """Upload to a temporary, and move it to `path` when it is whole. Goes on from what `record` tells."""
         check_v2_job(path)
         self._jobs.check_method(path)
@@ -80,7 +83,7 @@ class IngestV2:
         except RemoteFailure as error:
             raise told(error) from None
         try:
-            await self._carry_on(path, source, state, progress, record)
+            await self._carry_on(path, source, state, progress, record, mode)
         except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
             if not (record.kept and is_interrupted(error)):
                 await settle(state, record, self.give_up)
@@ -95,7 +98,7 @@ class IngestV2:
             return None
         if fits(state, "staged", path, size, record) and (state["completed"] or await self._is_awaited(state)):
             self._jobs.ids.add(str(state["job"]))
-            return state
+            return {"mode": NEW_FILE_MODE, **state}
         await self.give_up(state)
         return None
 
@@ -121,6 +124,7 @@ class IngestV2:
             "etags": {},
             "completed": False,
             "ino": None,
+            "mode": NEW_FILE_MODE,
         }
         await record.save(state)
         if record.kept:
@@ -138,7 +142,7 @@ class IngestV2:
     # -- the steps -------------------------------------------------------------------------------
 
     async def _carry_on(
-        self, path: str, source: Path, state: dict[str, Any], progress: Progress, record: UploadRecord
+        self, path: str, source: Path, state: dict[str, Any], progress: Progress, record: UploadRecord, mode: int
     ) -> None:
         size, temporary = int(state["size"]), str(state["temporary"])
         if not (state["ino"] and await self._is_moved(path, state)):
@@ -150,9 +154,14 @@ class IngestV2:
             if self._verify:
                 await check_content(self._files.checksum, path, temporary, source)
             progress("finishing", size)
-            state["ino"] = (await self._files.stat(temporary)).ino
+            if mode != state["mode"]:
+                # Before it is at its place: nobody else is to read it meanwhile.
+                await self._files.chmod(temporary, mode)
+            state["ino"], state["mode"] = (await self._files.stat(temporary)).ino, mode
             await record.save(state)
             await self._rename(temporary, path, patient=True)
+        elif mode != state["mode"]:
+            await self._files.chmod(path, mode)
         if not await self._has_size(path, size):
             raise RemoteFailure(f"{path}: the upload arrived, but the file there is not of {size} bytes")
 

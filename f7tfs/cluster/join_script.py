@@ -15,11 +15,12 @@ from f7tfs.cluster.model import Stat
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What is to be there. `digest`: its SHA-256 in hex; None: it is not compared."""
+    """What is to be there. `digest`: its SHA-256 in hex; None: it is not compared. `mode`: None: by the umask."""
 
     target: str
     size: int
     digest: str | None = None
+    mode: int | None = None
 
 
 def known_by(stat: Stat) -> str:
@@ -65,6 +66,9 @@ def _made_of(parts: Sequence[str], joined: Joined) -> list[str]:
         check.append(
             f'[ "$(sha256sum < "$new")" = "{joined.digest}  -" ] || {{ echo "wrong checksum" >&2; exit 1; }}'
         )
+    if joined.mode is not None:
+        # Before it is at its place: nobody else is to read it meanwhile.
+        check.append(f'chmod {joined.mode & 0o7777:04o} -- "$new"')
     return [
         'new="joined.${SLURM_JOB_ID:-0}.$$"',
         f'cat -- {" ".join(parts)} > "$new"',

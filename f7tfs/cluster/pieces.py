@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,7 +30,7 @@ from f7tfs.cluster.names import is_plain
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch, removed
 from f7tfs.cluster.storage import Meter, check_target, digest_of
-from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
+from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.multipart import Slice
 from f7tfs.firecrest.tasks import gather
 
@@ -51,6 +52,7 @@ class Files(Protocol):
     async def make_directory(self, path: str) -> None: ...
     async def write_direct(self, path: str, content: Slice) -> None: ...
     async def remove(self, path: str) -> None: ...
+    async def chmod(self, path: str, mode: int) -> None: ...
 
 
 class Pieces:
@@ -73,15 +75,28 @@ class Pieces:
         self._directives = directives
         self._verify = verify
 
-    async def send(self, path: str, source: Path, progress: Progress, record: UploadRecord, start: int = 0) -> None:
+    async def send(
+        self,
+        path: str,
+        source: Path,
+        progress: Progress,
+        record: UploadRecord,
+        start: int = 0,
+        mode: int = NEW_FILE_MODE,
+    ) -> None:
         """Send `source` to `path`, which has it whole when this returns. Goes on from what `record` tells.
 
-        `start`: so many bytes at its beginning are what `path` has already.
+        `start`: so many bytes at its beginning are what `path` has already; then its mode stays.
         """
         size = (await trio.Path(source).stat()).st_size
         state = await self._resumed(path, record, size, start) or await self._begun(path, size, record, start)
         try:
+            if not state["job"]:
+                state["mode"] = mode
             await self._carry_on(path, source, size, state, progress, record)
+            if mode != state["mode"] and not start:
+                # It was changed since an earlier run submitted the job.
+                await self._files.chmod(path, mode)
         except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
             if not (record.kept and is_interrupted(error)):
                 await settle(state, record, self.give_up)
@@ -100,7 +115,7 @@ class Pieces:
             await self._files.stat(str(state["directory"]))
         except NotFound:
             return None
-        return {"start": 0, "before": None, **state}
+        return {"start": 0, "before": None, "mode": NEW_FILE_MODE, **state}
 
     async def _begun(self, path: str, size: int, record: UploadRecord, start: int) -> dict[str, Any]:
         before = await self._known(path, start) if start else None
@@ -171,7 +186,10 @@ class Pieces:
         checked = self._verify or before is not None
         joined = Joined(path, size, await trio.to_thread.run_sync(digest_of, source) if checked else None)
         if before is None:
-            return join_script(directives, directory, pieces, joined)
+            mode = int(state["mode"])
+            return join_script(
+                directives, directory, pieces, replace(joined, mode=None if mode == NEW_FILE_MODE else mode)
+            )
         return append_script(directives, directory, pieces, joined, str(before))
 
     async def _send_pieces(

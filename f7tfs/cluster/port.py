@@ -25,7 +25,7 @@ from f7tfs.cluster.model import (
     StagedObject,
     Stat,
 )
-from f7tfs.cluster.upload import UploadRecord
+from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord
 
 Sink = Callable[[int, bytes], object]
 """Takes (offset, data) of what arrives; offsets are absolute in the file.
@@ -115,17 +115,30 @@ class Cluster(Protocol):
         """Let the server forget a staged object, where the API can."""
 
     async def stage_in(
-        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+        self,
+        path: str,
+        source: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
     ) -> None:
         """Upload a local file of any non-zero size through object storage, and wait until the cluster has it.
 
         On return `path` has the new content, whole, verified by its size. An existing file is replaced only when
-        the new content is complete on the cluster, where the API allows that; its mode may be lost. With a `record`
+        the new content is complete on the cluster, where the API allows that; the new one has `mode`, from the moment
+        on that it is there. With a `record`
         that is kept, an attempt that fails with Unavailable, or is cancelled, leaves what it has sent for the next.
         """
 
     async def send_pieces(
-        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+        self,
+        path: str,
+        source: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
     ) -> None:
         """The same by direct uploads of pieces and one job that joins them: only where `features.pieces`."""
 

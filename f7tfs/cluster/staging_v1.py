@@ -35,7 +35,7 @@ from f7tfs.cluster.storage import (
 )
 from f7tfs.cluster.tasks_v1 import FORM_READY, STAGED, UPLOADED, TasksV1
 from f7tfs.cluster.translate import translated
-from f7tfs.cluster.upload import UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
+from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.s3 import ObjectStorage
 
@@ -50,6 +50,7 @@ class Files(Protocol):
     async def remove(self, path: str) -> None: ...
     async def make_symlink(self, path: str, target: str) -> None: ...
     async def rename(self, old: str, new: str) -> None: ...
+    async def chmod(self, path: str, mode: int) -> None: ...
 
 
 class StagingV1:
@@ -118,7 +119,9 @@ class StagingV1:
 
     # -- to the cluster --------------------------------------------------------------------------
 
-    async def stage_in(self, path: str, source: Path, progress: Progress, record: UploadRecord) -> None:
+    async def stage_in(
+        self, path: str, source: Path, progress: Progress, record: UploadRecord, mode: int = NEW_FILE_MODE
+    ) -> None:
         """Upload to a temporary, and rename it to `path` when it is whole.
 
         Goes on from what `record` tells: a form that was sent need not be sent again.
@@ -139,6 +142,7 @@ class StagingV1:
             raise told(error) from None
         try:
             await self._carry_on(path, source, state, progress, record)
+            await self._move(path, state, mode)
         except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
             if not (record.kept and state["sent"] and is_interrupted(error)):
                 await settle(state, record, self.give_up)
@@ -197,6 +201,12 @@ class StagingV1:
         await self._tasks.until(task_id, frozenset({UPLOADED}), bound, what)
         await self._check(path, temporary, size, source)
         progress("finishing", size)
+
+    async def _move(self, path: str, state: Mapping[str, Any], mode: int) -> None:
+        temporary = str(state["temporary"])
+        if mode != NEW_FILE_MODE:
+            # Before it is at its place: nobody else is to read it meanwhile.
+            await self._files.chmod(temporary, mode)
         await self._files.rename(temporary, path)
 
     async def _check(self, path: str, temporary: str, size: int, source: Path) -> None:

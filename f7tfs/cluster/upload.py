@@ -13,6 +13,8 @@ from f7tfs.cluster.scratch import CLEANING
 
 logger = logging.getLogger(__name__)
 
+NEW_FILE_MODE = 0o644
+"""What a new file gets on the cluster when no mode is asked for: 0666 less the usual umask there."""
 GiveUp = Callable[[dict[str, Any]], Awaitable[None]]
 
 

@@ -24,7 +24,7 @@ from f7tfs.cluster.site_v1 import SiteV1
 from f7tfs.cluster.staging_v1 import StagingV1
 from f7tfs.cluster.tasks_v1 import TasksV1
 from f7tfs.cluster.translate import translated
-from f7tfs.cluster.upload import NoRecord, UploadRecord
+from f7tfs.cluster.upload import NEW_FILE_MODE, NoRecord, UploadRecord
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.errors import HeaderException
 from f7tfs.firecrest.s3 import ObjectStorage
@@ -106,19 +106,31 @@ class ClusterV1(FilesV1):
         await self._staging.release(staged)
 
     async def stage_in(
-        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+        self,
+        path: str,
+        source: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
     ) -> None:
         """Five calls and the looks at the task."""
         record = record or NoRecord()
         if record.load().get("route") in ROUTES:
             await self.forget_upload(record)
-        await self._staging.stage_in(path, source, progress or storage.no_progress, record)
+        await self._staging.stage_in(path, source, progress or storage.no_progress, record, mode)
 
     async def send_pieces(
-        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+        self,
+        path: str,
+        source: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
     ) -> None:
         """v1 submits no job of ours where its transfers run."""
-        del source, progress, record
+        del source, progress, record, mode
         raise Unsupported(f"{path}: FirecREST v1 joins no pieces")
 
     async def append(

@@ -27,7 +27,7 @@ from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.staging_v2 import StagingV2
 from f7tfs.cluster.transfer_v2 import TransferJobs
 from f7tfs.cluster.translate import translated
-from f7tfs.cluster.upload import NoRecord, UploadRecord
+from f7tfs.cluster.upload import NEW_FILE_MODE, NoRecord, UploadRecord
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage
 
@@ -126,24 +126,36 @@ class ClusterV2(FilesV2):
         """v2 forgets by itself, when the object expires."""
 
     async def stage_in(
-        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+        self,
+        path: str,
+        source: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
     ) -> None:
         """Two jobs: one takes the content, one moves it to its name."""
         record = record or NoRecord()
         if record.load().get("route") in ROUTES:
             await self.forget_upload(record)
-        await self._ingest.send(path, source, progress or storage.no_progress, record)
+        await self._ingest.send(path, source, progress or storage.no_progress, record, mode)
 
     async def send_pieces(
-        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+        self,
+        path: str,
+        source: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
     ) -> None:
         """One call for each piece, one job, and a few looks."""
         record = record or NoRecord()
         if record.load().get("route") == "staged":
             # The site joins no pieces: that was found out by an earlier attempt.
-            await self.stage_in(path, source, progress, record)
+            await self.stage_in(path, source, progress, record, mode=mode)
         else:
-            await self._pieces.send(path, source, progress or storage.no_progress, record)
+            await self._pieces.send(path, source, progress or storage.no_progress, record, mode=mode)
 
     async def append(
         self,

@@ -13,7 +13,7 @@ import trio
 from f7tfs.cluster.errors import ClusterError, SchedulerRefused, Unsupported
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
-from f7tfs.cluster.upload import UploadRecord
+from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord
 from f7tfs.vfs.archive import Member, write_archive
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import Attributes, Sent
@@ -23,8 +23,6 @@ from f7tfs.vfs.transfers import Transfer, Transfers
 
 logger = logging.getLogger(__name__)
 
-# What a new file gets on the cluster when no mode is asked for: 0666 less the usual umask there.
-NEW_FILE_MODE = 0o644
 # What a new directory gets there: 0777 less the usual umask.
 NEW_DIRECTORY_MODE = 0o755
 # The rest is left to whoever sends something to the same place, or the next start.
@@ -99,7 +97,7 @@ class Sender:
             case WriteRoute.DIRECT:
                 await self._cluster.write_direct(path, await trio.to_thread.run_sync(source.read_bytes))
             case WriteRoute.STAGED | WriteRoute.PIECES:
-                await self._transfer(path, source, route, record, transfer)
+                await self._transfer(path, source, route, record, mode, transfer)
             case WriteRoute.ARCHIVE:
                 await self.archive(path, Kind.FILE, mode, mtime_ns)
 
@@ -111,17 +109,17 @@ class Sender:
             await self.archive(path, Kind.SYMLINK, 0o777, time.time_ns(), target)
 
     async def _transfer(
-        self, path: str, source: Path, route: WriteRoute, record: UploadRecord, transfer: Transfer
+        self, path: str, source: Path, route: WriteRoute, record: UploadRecord, mode: int, transfer: Transfer
     ) -> None:
         """By a job or a task. Another attempt, of this run or the next, goes on where this one ends."""
         with self._transfers.running(transfer):
             if route is WriteRoute.PIECES:
                 try:
-                    await self._cluster.send_pieces(path, source, transfer.progress, record)
+                    await self._cluster.send_pieces(path, source, transfer.progress, record, mode=mode)
                     return
                 except (SchedulerRefused, Unsupported) as error:
                     logger.warning("%s is staged, since pieces cannot be joined: %s", path, error)
-            await self._cluster.stage_in(path, source, transfer.progress, record)
+            await self._cluster.stage_in(path, source, transfer.progress, record, mode=mode)
 
     async def _append(self, path: str, content: Content, record: FileRecord) -> bool:
         """Send only what was appended; an attempt that leaves nothing behind is not made again.
@@ -198,13 +196,13 @@ def mode_after(route: WriteRoute, asked: int, remote: int | None) -> int:
     """The mode that a file has on the cluster after its content was sent.
 
     `remote` is the mode of the file that stood there before, None if there was none. A direct upload keeps that one,
-    and so does what is appended; a staged upload makes a new file; extraction takes the mode asked for, as far as the
-    umask there lets it.
+    and so does what is appended; a staged upload gives its temporary the mode asked for before it takes its place;
+    extraction takes it as far as the umask there lets it.
     """
     match route:
         case WriteRoute.DIRECT | WriteRoute.APPEND:
             return NEW_FILE_MODE if remote is None else remote
         case WriteRoute.STAGED | WriteRoute.PIECES:
-            return NEW_FILE_MODE
+            return asked
         case WriteRoute.ARCHIVE:
             return asked & ~MASKED_BITS

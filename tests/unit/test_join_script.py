@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_pieces_become_a_file(place: Place) -> None:
     content = b"".join(PIECES.values())
     assert place.run(join_script([], str(place.directory), list(PIECES), place.joined(content))).returncode == 0
     assert (place.target.read_bytes(), place.done) == (content, True)
+
+
+def test_the_file_of_pieces_gets_the_mode_that_is_asked_for(place: Place) -> None:
+    content = b"".join(PIECES.values())
+    joined = replace(place.joined(content), mode=0o600)
+    script = join_script([], str(place.directory), list(PIECES), joined)
+    assert script.index("chmod 0600") < script.index("mv -fT")
+    assert place.run(script).returncode == 0
+    assert (place.target.read_bytes(), place.target.stat().st_mode & 0o777) == (content, 0o600)
 
 
 def test_pieces_are_added_to_a_file_which_keeps_its_mode(place: Place) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from f7tfs.cluster.model import Features, Kind, Limits
+from f7tfs.cluster.upload import NEW_FILE_MODE
 from f7tfs.vfs.routes import ReadRoute, RenameRoute, WriteRoute, plan_read, plan_rename, plan_write
-from f7tfs.vfs.sender import NEW_FILE_MODE, mode_after
+from f7tfs.vfs.sender import mode_after
 
 LIMITS = Limits(direct_read=300, direct_write=500)
 V1 = Features(cheap_rename=True, empty_write=True, relative_symlink=True)
@@ -80,8 +81,8 @@ def test_a_rename_is_a_job_only_where_nothing_cheaper_will_do(
     [
         (WriteRoute.DIRECT, 0o600, None, NEW_FILE_MODE),
         (WriteRoute.DIRECT, 0o600, 0o640, 0o640),
-        (WriteRoute.STAGED, 0o600, 0o600, NEW_FILE_MODE),
-        (WriteRoute.PIECES, 0o600, 0o600, NEW_FILE_MODE),
+        (WriteRoute.STAGED, 0o600, 0o640, 0o600),
+        (WriteRoute.PIECES, 0o600, 0o640, 0o600),
         (WriteRoute.APPEND, 0o600, 0o640, 0o640),
         (WriteRoute.ARCHIVE, 0o755, None, 0o755),
         (WriteRoute.ARCHIVE, 0o666, None, 0o644),

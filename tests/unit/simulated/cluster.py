@@ -39,7 +39,7 @@ from f7tfs.cluster.model import (
     Stat,
 )
 from f7tfs.cluster.port import Progress, Sink
-from f7tfs.cluster.upload import UploadRecord
+from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord
 from tests.unit.simulated.site import Site, Thing, below
 
 FEATURES = {
@@ -270,12 +270,24 @@ class SimulatedCluster:
         self._never()
 
     async def stage_in(
-        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+        self,
+        path: str,
+        source: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
     ) -> None:
         self._never()
 
     async def send_pieces(
-        self, path: str, source: Path, progress: Progress | None = None, record: UploadRecord | None = None
+        self,
+        path: str,
+        source: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
     ) -> None:
         self._never()
 
