@@ -22,9 +22,11 @@ from f7tfs.cluster.port import Cluster
 from f7tfs.firecrest.auth import Authorization
 from f7tfs.firecrest.session import Options
 from f7tfs.fuse.serve import FuseOptions, serve
+from f7tfs.mount.ask import ask
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.lock import exclusive
 from f7tfs.mount.probe import require_site
+from f7tfs.mount.process import wait_for_end
 from f7tfs.mount.renewal import ReadCredentials, RenewedAuthorization
 from f7tfs.mount.runtime import control_socket, state_base
 from f7tfs.mount.session import Session
@@ -34,6 +36,9 @@ from f7tfs.vfs.journal_schema import JournalError
 from f7tfs.vfs.options import STREAMS, VfsOptions
 
 _log = logging.getLogger(__name__)
+
+TAKE_OVER_SECONDS = 20.0
+"""A daemon that hands over tidies up on the cluster for half of that at most."""
 
 
 async def run_mount(
@@ -46,7 +51,8 @@ async def run_mount(
     mount cannot be made.
     """
     address = control_socket(mountpoint)
-    busy = f"{mountpoint}: another f7tfs is starting there, or still sending what was written"
+    await trio.to_thread.run_sync(take_over, address)
+    busy = f"{mountpoint}: another f7tfs is starting there, or was unmounted while in use, and still is"
     with exclusive(address.with_name(address.name + ".lock"), mountpoint, busy):
         seconds = settings.options.deadline
         with trio.CancelScope(deadline=trio.current_time() + seconds) as starting:
@@ -54,6 +60,16 @@ async def run_mount(
         raise MountError(
             f"{settings.url} did not answer everything within {seconds:g} s", "try again later, or raise --deadline"
         )
+
+
+def take_over(address: Path) -> None:
+    """A daemon that was unmounted, and still sends, leaves the rest to its successor. Blocking."""
+    try:
+        earlier = ask(address, "hand_over", timeout=TAKE_OVER_SECONDS)
+    except MountError:
+        # There is none, or it has to stay: then it has its lock.
+        return
+    wait_for_end(int(earlier["pid"]), TAKE_OVER_SECONDS)
 
 
 class _Ready:

@@ -6,7 +6,7 @@
        └──umount(8), fusermount3 -u by anybody ──────────────────────────▶ ┘
 
 The last drain sends what was written between the first and the unmount. Whatever a drain cannot send in its time
-stays in the journal and is sent at the next mount.
+stays in the journal and is sent at the next mount. One that comes while a drain is still at it takes over from it.
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ class Session:
             "drain": self._drain_command,
             "refresh": self._refresh_command,
             "unmount": self._unmount_command,
+            "hand_over": self._hand_over_command,
             "journal": self._journal_command,
             **errand_commands(lambda: self._filesystem.errands),
         }
@@ -235,6 +236,15 @@ class Session:
         self._serving.cancel()
         await self._ended.wait()
         return {**self._about, "left": self._left}
+
+    async def _hand_over_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
+        """What a new mount asks one that is unmounted and still sends: to leave the rest to it."""
+        del arguments, progress
+        if not self._unmounted.is_set():
+            raise MountError(f"{self._mountpoint} is in use")
+        _log.info("a new mount goes on with what is left: %d", self._changes_left())
+        self._hurry()
+        return {**self._about, "left": self._changes_left()}
 
 
 def paths_to_refresh(root: str, inside: str | None) -> list[str | None]:

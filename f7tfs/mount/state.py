@@ -40,7 +40,7 @@ def locked_state(base: Path, origin: Origin, mountpoint: Path) -> Iterator[Path]
     """Make and lock the state directory of `origin`. Raises MountError while another daemon has it."""
     private_directory(base)
     directory = private_directory(state_directory(base, origin))
-    taken = f"{origin.system}:{origin.root} is mounted already, and has one journal"
+    taken = f"{origin.system}:{origin.root} is mounted already, or still being sent to, and has one journal"
     with exclusive(directory / "lock", mountpoint, taken):
         (directory / "origin.json").write_text(json.dumps(asdict(origin), indent=1) + "\n", encoding="utf-8")
         yield directory

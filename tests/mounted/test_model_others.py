@@ -22,6 +22,7 @@ from tests.mounted.test_model import Twin, compare, contents, names, outcome, pa
 TROUBLED = {("errno", number) for number in (errno.EIO, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EAGAIN)}
 QUICK = {"job_start_seconds": 0.0}
 STEPS = 25
+pytestmark = pytest.mark.usefixtures("quiet_log")
 TROUBLE: list[dict[str, Any]] = [
     {"status": 503},
     {"status": 500, "body": "no JSON at all"},
@@ -142,16 +143,19 @@ def test_what_another_writes_on_the_cluster_is_seen(
     run_model(mount, tmp_path, mode, TwinWithAnother, 3)
 
 
+@pytest.mark.expects_log(" WARNING ")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("mode", ["auto", "sync"])
 @pytest.mark.parametrize("api", APIS)
 def test_nothing_is_half_done_where_the_site_is_in_trouble(
     new_mount: Callable[..., Mount], tmp_path: Path, api: str, mode: str
 ) -> None:
+    TwinInTrouble.faults = 0
     run_model(new_mount(api, settings=QUICK), tmp_path, mode, TwinInTrouble, 4)
-    note(f"faults injected ({api}):", TwinInTrouble.faults)
+    note(f"faults injected ({api}, {mode}):", TwinInTrouble.faults)
 
 
+@pytest.mark.expects_log(" WARNING ")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("mode", ["bursts", "async"])
 @pytest.mark.parametrize("api", APIS)
