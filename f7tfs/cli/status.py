@@ -174,7 +174,8 @@ def _failed(failed: list[dict[str, Any]]) -> dict[str, str]:
 def _trouble(answer: dict[str, Any]) -> str:
     """Why nothing goes to the site now, if so."""
     if not answer["reachable"]:
-        return ", NOT REACHABLE now"
+        since = answer.get("unreachable_since")
+        return ", NOT REACHABLE now" + (f", since {moment(since)}: what is shown may be as old" if since else "")
     if refused := answer.get("credentials_refused"):
         return f", reachable, but CREDENTIALS REFUSED: {refused}; run f7tfs login"
     return ""

@@ -43,7 +43,7 @@ def test_a_mount_goes_on_by_what_the_profile_has_now(new_mount: Callable[..., Mo
     daemons = mount.daemons()
     mount.sandbox.kill()
     (mount.path / "ours").write_text("written meanwhile")
-    assert "NOT REACHABLE" in mount.f7tfs("status", str(mount.path)).stdout
+    assert "NOT REACHABLE now, since " in mount.f7tfs("status", str(mount.path)).stdout
     mount.sandbox.start(client_secret=SECRET)
     wait_until(lambda: failure(lambda: os.listdir(mount.path / "theirs")) == errno.EACCES)
     told = status(mount)

@@ -77,6 +77,12 @@ class TwinInTrouble(Twin):
     def gets_out_of_it(self) -> None:
         self.trouble = None
 
+    @rule(path=names, data=contents, trouble=st.sampled_from(TROUBLE))
+    def writes_in_trouble(self, path: str, data: bytes, trouble: dict[str, Any]) -> None:
+        """Most operations at random fail for want of a file, and need no call for that: this one meets its faults."""
+        self.gets_into_trouble(trouble, 1)
+        self.twice(lambda top: (top / path).write_bytes(data), f"write {path} in trouble")
+
     def twice(self, operation: Callable[[Path], Any], what: str) -> None:
         if self.trouble is None:
             super().twice(operation, what)
@@ -153,6 +159,7 @@ def test_nothing_is_half_done_where_the_site_is_in_trouble(
     TwinInTrouble.faults = 0
     run_model(new_mount(api, settings=QUICK), tmp_path, mode, TwinInTrouble, 4)
     note(f"faults injected ({api}, {mode}):", TwinInTrouble.faults)
+    assert TwinInTrouble.faults
 
 
 @pytest.mark.expects_log(" WARNING ")
