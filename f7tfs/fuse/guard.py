@@ -6,10 +6,11 @@ kernel, so one without a deadline could block its caller for ever.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import pyfuse3
@@ -18,6 +19,7 @@ import trio
 from f7tfs.cluster.errors import ClusterError
 from f7tfs.fuse.errno import EVERYDAY, errno_of
 from f7tfs.fuse.watchdog import Watchdog
+from f7tfs.vfs.deadlines import Deadline, within
 from f7tfs.vfs.going_on import unharmed
 from f7tfs.vfs.paces import asked_by
 
@@ -38,7 +40,7 @@ class Guarded(Protocol):
         """The process that opened a file; 0 where it is not known."""
 
     def patience(self, fh: int) -> float:
-        """Seconds that a read of an open file may take."""
+        """Seconds that a read of an open file may take, where it waits for no transfer."""
 
 
 Self = TypeVar("Self", bound=Guarded)
@@ -47,22 +49,27 @@ Handler = Callable[Concatenate[Self, Parameters], Coroutine[Any, Any, Result]]
 
 def guarded(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
     """For operations that take a few calls at most."""
-    return _guard(handler, lambda operations, _: operations.deadline, kept=False)
+    return _guard(handler, lambda operations, _: (operations.deadline,) * 2)
 
 
 def guarded_staging(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
-    """For operations that may wait for a staged transfer."""
-    return _guard(handler, lambda operations, _: operations.staging_deadline, kept=False)
+    """For operations that have more time once they wait for a staged transfer or a job."""
+    return _guard(handler, lambda operations, _: (operations.deadline, operations.staging_deadline))
+
+
+def guarded_steps(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
+    """For operations of several steps, each with a bound of its own: nothing is left half done."""
+    return _guard(handler, lambda operations, _: (operations.staging_deadline,) * 2)
 
 
 def guarded_reading(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
     """For reads: some files are there to be waited for."""
-    return _guard(handler, lambda operations, args: operations.patience(args[0]), kept=False)
+    return _guard(handler, lambda operations, args: (operations.patience(args[0]), operations.staging_deadline))
 
 
 def guarded_release(handler: Handler[Self, Parameters, Result]) -> Handler[Self, Parameters, Result]:
     """For what nobody waits for, and that has to be done all the same."""
-    return _guard(handler, lambda operations, _: operations.staging_deadline, kept=True)
+    return _guard(handler, lambda operations, _: (operations.staging_deadline,) * 2, kept=True)
 
 
 def guarded_forgetting(
@@ -78,8 +85,12 @@ def guarded_forgetting(
 
 
 def _guard(
-    handler: Handler[Self, Parameters, Result], seconds: Callable[[Self, tuple[Any, ...]], float], *, kept: bool
+    handler: Handler[Self, Parameters, Result],
+    seconds: Callable[[Self, tuple[Any, ...]], tuple[float, float]],
+    *,
+    kept: bool = False,
 ) -> Handler[Self, Parameters, Result]:
+    """`seconds`: how long it may take, and how long if it waits for a staged transfer or a job."""
     name = getattr(handler, "__name__", "handler")
 
     @functools.wraps(handler)
@@ -87,9 +98,10 @@ def _guard(
         try:
             process = _caller(self, args)
             with (
-                trio.CancelScope(deadline=trio.current_time() + seconds(self, args)) as scope,
-                self.watchdog.watching(scope, process, kept=kept) as request,
+                within(*seconds(self, args)) as deadline,
+                self.watchdog.watching(deadline.scope, process, kept=kept) as request,
                 asked_by(process),
+                _timed(name, deadline, self.deadline),
             ):
                 return await handler(self, *args, **kwargs)
         except pyfuse3.FUSEError:
@@ -109,6 +121,18 @@ def _guard(
         raise pyfuse3.FUSEError(errno.ETIMEDOUT)
 
     return wrapper
+
+
+@contextlib.contextmanager
+def _timed(name: str, deadline: Deadline, seconds: float) -> Iterator[None]:
+    """Note what takes longer than `seconds` though it waits for no transfer and no job."""
+    began = trio.current_time()
+    try:
+        yield
+    finally:
+        took = trio.current_time() - began
+        if took > seconds and not deadline.put_off and not deadline.over:
+            logger.info("%s took %.0f s, and waited for no transfer and no job", name, took)
 
 
 def _caller(operations: Guarded, args: tuple[Any, ...]) -> int:

@@ -16,7 +16,14 @@ from pyfuse3 import EntryAttributes, FileHandleT, FileInfo, FileNameT, FlagT, In
 from f7tfs.cluster.errors import NotFound
 from f7tfs.fuse.attributes import Owners, absent, file_system_size, to_entry
 from f7tfs.fuse.crawlers import is_sought_by_crawlers
-from f7tfs.fuse.guard import guarded, guarded_forgetting, guarded_reading, guarded_release, guarded_staging
+from f7tfs.fuse.guard import (
+    guarded,
+    guarded_forgetting,
+    guarded_reading,
+    guarded_release,
+    guarded_staging,
+    guarded_steps,
+)
 from f7tfs.fuse.links import Links
 from f7tfs.fuse.watchdog import Watchdog
 from f7tfs.vfs.filesystem import Filesystem
@@ -192,7 +199,7 @@ class Operations(pyfuse3.Operations):
     async def write(self, fh: FileHandleT, off: int, buf: bytes) -> int:
         return await self._fs.write(fh, off, buf)
 
-    @guarded_staging
+    @guarded_steps
     async def flush(self, fh: FileHandleT) -> None:
         await self._fs.flush(fh)
 
@@ -267,7 +274,7 @@ class Operations(pyfuse3.Operations):
     async def rmdir(self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext) -> None:
         await self._fs.rmdir(self._fs.inode(parent_inode), _text(name))
 
-    @guarded_staging
+    @guarded_steps
     async def rename(
         self,
         parent_inode_old: InodeT,

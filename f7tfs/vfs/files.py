@@ -7,12 +7,13 @@ import time
 
 import trio
 
-from f7tfs.cluster.errors import IsADirectory, NotFound, PermissionDenied, Refused, Unavailable, Unsupported
+from f7tfs.cluster.errors import IsADirectory, NotFound, PermissionDenied, Refused, TimedOut, Unavailable, Unsupported
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.access import Access, may
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.change import State
 from f7tfs.vfs.content import Content
+from f7tfs.vfs.deadlines import is_over
 from f7tfs.vfs.handles import Handle
 from f7tfs.vfs.holders import holds_open
 from f7tfs.vfs.metadata import Metadata
@@ -110,6 +111,10 @@ class Files:
             return await self._reader.read(handle, node, offset, length)
         except Unavailable as error:
             handle.failed = (trio.current_time(), error)
+            raise
+        except trio.Cancelled:
+            if is_over():
+                handle.failed = (trio.current_time(), TimedOut(f"{node.path} was not read within the deadline"))
             raise
 
     async def write(self, handle: Handle, offset: int, data: bytes) -> int:

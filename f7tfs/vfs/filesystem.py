@@ -298,9 +298,9 @@ class Filesystem:
         return isinstance(inode, File) and not isinstance(inode, OutputFile) and self.files.keeps_pages(inode)
 
     def patience(self, number: int) -> float:
-        """Seconds that a read may take."""
+        """Seconds that a read may take, where it waits for no transfer."""
         inode = self._handles.get(number).inode
-        return inode.patience if isinstance(inode, VirtualFile) else self.options.staging_deadline
+        return inode.patience if isinstance(inode, VirtualFile) else self.options.deadline
 
     async def read(self, number: int, offset: int, length: int) -> bytes:
         handle = self._handles.get(number)

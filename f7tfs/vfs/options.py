@@ -19,9 +19,10 @@ class VfsOptions:
     attribute_timeout: float = 5.0
     """How long a listing is believed."""
     deadline: float = 60.0
-    """No operation but one that waits for a staged transfer takes longer."""
+    """No operation takes longer, but one that waits for a staged transfer or a job. A rename and a `close` have
+    several steps, each of which ends before."""
     staging_deadline: float = 1800.0
-    """How long a read waits for a file to be staged."""
+    """How long an operation takes that waits for a staged transfer or a job."""
     streams: int = STREAMS
     """So many ranges of staged files are fetched at once."""
     windows: bool = True

@@ -20,6 +20,7 @@ from f7tfs.cluster.errors import ClusterError, NotFound, TimedOut, Unavailable
 from f7tfs.cluster.model import StagedObject
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.content import Content
+from f7tfs.vfs.deadlines import may_take_long
 from f7tfs.vfs.going_on import go_on
 from f7tfs.vfs.nodes import File
 from f7tfs.vfs.sequence import BLOCK, runs
@@ -107,6 +108,7 @@ class Ranges:
 
     async def ensure(self, node: File, content: Content, start: int, stop: int, ahead: int = 0) -> None:
         """Make bytes [start, stop) present, and ask for `ahead` more. Raises ClusterError."""
+        may_take_long()
         stream = self._stream(node, content)
         await self.staged(node, content)
         stop = min(stop, content.size)

@@ -13,6 +13,7 @@ from f7tfs.vfs.batches import Batch
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog, describe
 from f7tfs.vfs.clearing import Clearing
+from f7tfs.vfs.deadlines import may_take_long
 from f7tfs.vfs.going_on import go_on, unharmed
 from f7tfs.vfs.nodes import File
 from f7tfs.vfs.precedence import BREATH_SECONDS, MANY
@@ -212,6 +213,8 @@ class Reintegration:
     async def settle(self, changes: Sequence[Change], seconds: float) -> None:
         """Wait until the cluster has these. Raises ClusterError where one failed, or cannot be made for `seconds`."""
         until = min(trio.current_time(), self._reachability.lost_at) + seconds
+        if not all(self.uploads.is_quick(change) for change in changes):
+            may_take_long()
         while True:
             news = self.log.news()
             left = [change for change in changes if change.row in self.log.changes]

@@ -8,6 +8,7 @@ from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
+from f7tfs.vfs.deadlines import may_take_long
 from f7tfs.vfs.nodes import File, Node, Sent, Standing
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.routes import RenameRoute, plan_rename
@@ -40,6 +41,8 @@ class Renamer:
         route = plan_rename(node.kind, node.attributes.size, self._cluster.limits, self._cluster.features)
         if route is RenameRoute.REWRITE and isinstance(node, File) and await self._may_rewrite(old):
             return await self._rewrite(node, old, new, remote_mode, before_sending)
+        if route is RenameRoute.JOB:
+            may_take_long()
         await self._cluster.rename(old, new)
         return True
 

@@ -24,6 +24,7 @@ from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog, is_final
 from f7tfs.vfs.content import Content
+from f7tfs.vfs.deadlines import may_take_long
 from f7tfs.vfs.journal import SetTime, times_of
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
@@ -193,7 +194,10 @@ class Uploads:
         seconds = self._options.deadline * CLOSE_SHARE
         perseverance = Perseverance(self._reachability, seconds)
         try:
-            with trio.fail_after(seconds if self._is_quick(change) else math.inf):
+            quick = self.is_quick(change)
+            if not quick:
+                may_take_long()
+            with trio.fail_after(seconds if quick else math.inf):
                 await perseverance.until_done(
                     lambda: self.send(change, even_open=even_open), lambda error: self._log.tried(change, error)
                 )
@@ -205,7 +209,7 @@ class Uploads:
             self._log.put_off(change, last)
             raise last from None
 
-    def _is_quick(self, change: Change) -> bool:
+    def is_quick(self, change: Change) -> bool:
         """Whether it takes a few calls, with all that has to be made before it."""
         ahead = [other for other in self._log.meeting(change.paths) if other.row <= change.row]
         return not self._log.claimed(change.paths) and all(

@@ -6,12 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.mounted.conftest import PATIENCE, Mount
+from tests.mounted.conftest import APIS, PATIENCE, Mount
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 
@@ -45,14 +46,30 @@ EXAMPLES = [(match[1], steps(match[2])) for match in BLOCK.finditer(PAGE.read_te
 def test_there_are_examples_of_both_sides() -> None:
     assert len(EXAMPLES) >= 10
     assert {step.there for _, example in EXAMPLES for step in example} == {True, False}
+    assert {version for version, _ in EXAMPLES} == {None, *APIS}
 
 
-@pytest.mark.parametrize("number", range(len(EXAMPLES)), ids=lambda number: EXAMPLES[number][1][0].command[:20])
-def test_an_example_does_what_the_page_says(mount: Mount, number: int) -> None:
-    version, example = EXAMPLES[number]
-    if version not in (None, mount.api):
-        assert version in ("v1", "v2")
-        return
+COMMON = [example for version, example in EXAMPLES if version is None]
+
+
+@pytest.mark.parametrize("example", COMMON, ids=lambda example: example[0].command[:20])
+def test_an_example_does_what_the_page_says(mount: Mount, example: list[Step]) -> None:
+    done_as_shown(mount, example)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_the_examples_of_one_version_do_what_the_page_says(new_mount: Callable[..., Mount], api: str) -> None:
+    examples = [example for version, example in EXAMPLES if version == api]
+    assert examples
+    mount: Mount = new_mount(api)
+    mount.mount()
+    for index, example in enumerate(examples):
+        below = mount.path / f"example{index}"
+        below.mkdir()
+        done_as_shown(mount.inside(below), example)
+
+
+def done_as_shown(mount: Mount, example: list[Step]) -> None:
     environment = {**mount.env(), "LC_ALL": "C.UTF-8", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for step in example:
         done = subprocess.run(

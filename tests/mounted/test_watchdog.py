@@ -120,6 +120,25 @@ def test_a_killed_writer_is_released_and_what_it_wrote_follows(patient: Mount, n
     assert (patient.remote / "new").read_text() == "written\n"
 
 
+FSYNC = """
+import os
+descriptor = os.open("new", os.O_WRONLY | os.O_CREAT)
+os.write(descriptor, b"written\\n")
+os.fsync(descriptor)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_who_is_killed_in_fsync_is_released_and_what_it_wrote_follows(patient: Mount, number: signal.Signals) -> None:
+    hang(patient, WRITE)
+    with started(patient, sys.executable, "-c", FSYNC, call="upload") as process:
+        released(process, number)
+        assert process.returncode == -number
+    restart(patient)
+    assert patient.f7tfs("sync", str(patient.path)).returncode == 0
+    assert (patient.remote / "new").read_text() == "written\n"
+
+
 READER = """
 import os, sys, threading
 def read(): sys.stdout.buffer.write(os.read(descriptor, 100)); sys.stdout.flush()

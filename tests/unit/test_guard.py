@@ -12,8 +12,16 @@ import trio
 import trio.testing
 
 from f7tfs.cluster.errors import NotFound
-from f7tfs.fuse.guard import guarded, guarded_forgetting, guarded_release, guarded_staging
+from f7tfs.fuse.guard import (
+    guarded,
+    guarded_forgetting,
+    guarded_reading,
+    guarded_release,
+    guarded_staging,
+    guarded_steps,
+)
 from f7tfs.fuse.watchdog import PATIENCE, Watchdog
+from f7tfs.vfs.deadlines import may_take_long
 
 
 class Operations:
@@ -29,14 +37,22 @@ class Operations:
         return 0
 
     def patience(self, fh: int) -> float:
-        return self.staging_deadline
+        return self.deadline
 
     @guarded
     async def lookup(self, fh: int) -> int:
         return await self.work()
 
-    @guarded_staging
+    @guarded_reading
     async def read(self, fh: int) -> int:
+        return await self.work()
+
+    @guarded_staging
+    async def fsync(self, fh: int) -> int:
+        return await self.work()
+
+    @guarded_steps
+    async def rename(self, fh: int) -> int:
         return await self.work()
 
     @guarded_release
@@ -98,11 +114,39 @@ def test_an_error_where_the_kernel_wants_no_answer_is_only_logged(caplog: pytest
     assert "KeyError" in caplog.text
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("lookup", 60), ("read", 1800), ("release", 1800)])
+def waiting_for_a_transfer(seconds: float) -> Callable[[], Awaitable[int]]:
+    async def work() -> int:
+        await trio.sleep(10)
+        may_take_long()
+        await trio.sleep(seconds - 10)
+        return 7
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"), [("lookup", 60), ("read", 60), ("fsync", 60), ("rename", 1800), ("release", 1800)]
+)
 def test_what_takes_longer_than_its_deadline_is_timed_out(name: str, seconds: float) -> None:
     assert answer(sleeping(seconds - 1), name) == 7
     assert answer(sleeping(seconds + 1), name) == -errno.ETIMEDOUT
     assert answer(raising(trio.TooSlowError()), name) == -errno.ETIMEDOUT
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("lookup", 60), ("read", 1800), ("fsync", 1800), ("rename", 1800)])
+def test_what_waits_for_a_transfer_has_more_time(name: str, seconds: float) -> None:
+    assert answer(waiting_for_a_transfer(seconds - 1), name) == 7
+    assert answer(waiting_for_a_transfer(seconds + 1), name) == -errno.ETIMEDOUT
+
+
+@pytest.mark.parametrize("name", ["rename", "release"])
+def test_what_takes_long_without_a_transfer_is_in_the_log(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert answer(sleeping(59), name) == 7
+        assert answer(waiting_for_a_transfer(600), name) == 7
+        assert not caplog.text
+        assert answer(sleeping(61), name) == 7
+    assert f"{name} took 61 s, and waited for no transfer and no job" in caplog.text
 
 
 def test_whose_caller_is_dying_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
