@@ -23,6 +23,8 @@ DEADLINE = 60
 STEPS = 3
 """A rename has its turn, its call, and the `close` of what was renamed."""
 LONG = re.compile(r"\w+ took (?P<seconds>\d+) s, and waited for no transfer and no job")
+pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.expects_log(" WARNING ")]
+
 SITE = "/(filesystem|compute|utilities|storage|tasks)/"
 TROUBLE: list[dict[str, Any]] = [
     {"status": 503},

@@ -10,6 +10,8 @@ import pytest
 
 from tests.mounted.conftest import APIS, Mount
 
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
 COMMON = [
     "--ioengine=sync",
     "--verify=crc32c",

@@ -12,6 +12,8 @@ import pytest
 
 from tests.mounted.conftest import Mount, wait_until
 
+pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.expects_log(" WARNING ")]
+
 HANGS = 30.0
 
 
