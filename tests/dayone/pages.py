@@ -68,9 +68,11 @@ def run_page(
     assert all_steps, f"{page} has no commands"
     trap = f"trap {shlex.quote(at_exit)} EXIT"
     programs = Path(sys.executable).parent
+    # The tests may be run by make, and a page runs it too.
+    environment = {name: value for name, value in user.env().items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
         alone("\n".join([trap, first, script_of(all_steps, before or {}), "echo '@@@ end'", last])),
-        env={**user.env(), "PATH": f"{programs}:{user.env()['PATH']}", "LC_ALL": "C.UTF-8"},
+        env={**environment, "PATH": f"{programs}:{environment['PATH']}", "LC_ALL": "C.UTF-8"},
         cwd=user.home,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -53,7 +54,7 @@ def test_a_path_that_is_not_there_is_told_in_one_line(new_mount: Callable[..., M
     assert not os.path.ismount(mount.path)
 
 
-@pytest.fixture(params=[("v2", "v2"), ("v1", "v1"), ("v1", "v2")], ids="-".join)
+@pytest.fixture(params=[("v2", "v1"), ("v1", "v2")], ids="-".join)
 def overlapping(request: pytest.FixtureRequest, new_mount: Callable[..., Mount]) -> Iterator[tuple[Mount, Mount]]:
     """The home, and in the same account of this machine the directory above it."""
     below_api, above_api = request.param
@@ -75,6 +76,8 @@ def test_mounts_that_overlap_see_and_keep_what_the_other_wrote(overlapping: tupl
     with (above.path / "user/f").open("w") as file:
         (below.path / "f").write_text("from below")
         assert below.f7tfs("sync", str(below.path)).returncode == 0
+        # Within the attribute time-out, what was seen is believed.
+        time.sleep(2)
         file.write("and from above")
     assert above.f7tfs("sync", str(above.path)).returncode == 0
     kept = [path.read_text() for path in below.remote.glob("f*")]
