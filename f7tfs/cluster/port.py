@@ -126,8 +126,8 @@ class Cluster(Protocol):
         """Upload a local file of any non-zero size through object storage, and wait until the cluster has it.
 
         On return `path` has the new content, whole, verified by its size. An existing file is replaced only when
-        the new content is complete on the cluster, where the API allows that; the new one has `mode`, from the moment
-        on that it is there. With a `record`
+        the new content is complete on the cluster, where the API allows that; the new one has `mode` as soon as it is
+        there. With a `record`
         that is kept, an attempt that fails with Unavailable, or is cancelled, leaves what it has sent for the next.
         """
 

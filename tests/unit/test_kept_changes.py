@@ -28,14 +28,14 @@ def _nothing_is_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """The journal of cluster:/work with two changes, one of which was refused."""
-    state = tmp_path / "f7tfs" / "mounts" / "cluster-work-1"
+    """The journal of cluster:/project with two changes, one of which was refused."""
+    state = tmp_path / "f7tfs" / "mounts" / "cluster-project-1"
     (state / "content").mkdir(parents=True)
     (state / "content" / "c1").write_text("seven b")
-    (state / "origin.json").write_text(json.dumps({"system": "cluster", "root": "/work"}))
+    (state / "origin.json").write_text(json.dumps({"system": "cluster", "root": "/project"}))
     Journal(state / "journal.sqlite").close()
-    add(state, "/work/a", "ready", None, "c1")
-    add(state, "/work/b", "failed", "quota", "")
+    add(state, "/project/a", "ready", None, "c1")
+    add(state, "/project/b", "failed", "quota", "")
     return state
 
 
@@ -53,29 +53,29 @@ def test_people_are_told_what_was_not_sent_and_what_to_do(state: Path, capsys: p
     told = capsys.readouterr()
     assert told.err == "nothing is mounted\n"
     assert told.out.splitlines() == [
-        "cluster:/work: not mounted",
+        "cluster:/project: not mounted",
         "    to be sent 2 changes (7 B)",
         f"    kept in    {state}",
-        "    FAILED     1 change: /work/b: quota",
+        "    FAILED     1 change: /project/b: quota",
         "    to do      mount it again, and they are sent, or: f7tfs journal",
     ]
     mounts()
     told = capsys.readouterr()
     assert told.err == "nothing is mounted\n"
     cells = told.out.rstrip("\n").split("\t")
-    assert cells[:5] == ["-", "cluster:/work", "kept", "2 changes, 7 B", "1"]
+    assert cells[:5] == ["-", "cluster:/project", "kept", "2 changes, 7 B", "1"]
     assert cells[5:] == ["mount it again, and they are sent, or: f7tfs journal"]
 
 
 def test_programs_are_told_in_the_words_of_a_mount(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected: dict[str, Any] = {
         "mountpoint": None,
-        "remote": "cluster:/work",
+        "remote": "cluster:/project",
         "mounted": False,
         "problem": "not mounted, and the cluster does not have every change",
         "changes_left": 2,
         "bytes_left": 7,
-        "failed": [{"path": "/work/b", "error": "quota"}],
+        "failed": [{"path": "/project/b", "error": "quota"}],
         "state_directory": str(state),
     }
     status(None, as_json=True)
@@ -100,7 +100,7 @@ def test_a_journal_that_cannot_be_read_is_told(state: Path, capsys: pytest.Captu
     (state / "journal.sqlite").write_text("no journal, and longer than what SQLite takes for an empty one")
     status(None)
     told = capsys.readouterr().out
-    assert told.startswith("cluster-work-1: not mounted\n")
+    assert told.startswith("cluster-project-1: not mounted\n")
     assert "cannot be read" in told
     mounts()
     assert "cannot be read" in capsys.readouterr().out
