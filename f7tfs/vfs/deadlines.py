@@ -39,6 +39,16 @@ def within(seconds: float, longest: float) -> Iterator[Deadline]:
             _deadline.reset(token)
 
 
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """A task that is started in the block is no part of the operation: it goes on when that has ended."""
+    token = _deadline.set(None)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
 def may_take_long() -> None:
     """What this is done for waits for a staged transfer or a job from now on."""
     deadline = _deadline.get()

@@ -8,14 +8,17 @@ from typing import TypeVarTuple
 
 import trio
 
+from f7tfs.vfs.deadlines import apart
+
 Arguments = TypeVarTuple("Arguments")
 
 logger = logging.getLogger(__name__)
 
 
 def go_on(nursery: trio.Nursery, work: Callable[[*Arguments], Awaitable[object]], *arguments: *Arguments) -> None:
-    """Run `work` beside everything else."""
-    nursery.start_soon(unharmed, work, *arguments)
+    """Run `work` beside everything else, without the deadline of the operation that asks for it."""
+    with apart():
+        nursery.start_soon(unharmed, work, *arguments)
 
 
 async def unharmed(work: Callable[[*Arguments], Awaitable[object]], *arguments: *Arguments) -> bool:

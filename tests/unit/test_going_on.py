@@ -6,6 +6,7 @@ import pytest
 import trio
 import trio.testing
 
+from f7tfs.vfs.deadlines import is_over, may_take_long, within
 from f7tfs.vfs.going_on import go_on
 
 
@@ -40,3 +41,23 @@ def test_what_is_cancelled_is_no_defect(caplog: pytest.LogCaptureFixture) -> Non
 
     assert trio.run(main)
     assert not caplog.text
+
+
+def test_what_goes_on_has_not_the_deadline_of_the_operation_that_asked_for_it() -> None:
+    told: list[tuple[str, bool]] = []
+
+    async def work() -> None:
+        may_take_long()
+        await trio.sleep(10)
+        told.append(("beside", is_over()))
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            with within(1, 1000) as deadline:
+                go_on(nursery, work)
+                await trio.sleep(2)
+                told.append(("operation", True))
+            told.append(("put off", deadline.put_off))
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert told == [("put off", False), ("beside", False)]
