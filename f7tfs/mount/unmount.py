@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from f7tfs.mount.errors import MountError
 
 _SECONDS = 30.0
+_UNSEEN_SECONDS = 3.0
+"""Who looks at a mount (`df`, another program's list of mounts) makes it busy for that moment, with no file open."""
+_PAUSE = 0.1
 
 
 def unmount(mountpoint: Path, *, lazy: bool = False) -> None:
@@ -17,6 +21,19 @@ def unmount(mountpoint: Path, *, lazy: bool = False) -> None:
 
     Blocks while the kernel works, at most half a minute: call it from a thread.
     """
+    until = time.monotonic() + _UNSEEN_SECONDS
+    while reason := _refusal(mountpoint, lazy=lazy):
+        if "busy" not in reason:
+            raise MountError(f"cannot unmount {mountpoint}: {reason}")
+        users = processes_using(mountpoint)
+        if users or time.monotonic() > until:
+            by = f": used by {', '.join(users)}" if users else ""
+            raise MountError(f"{mountpoint} is busy{by}", "close what uses it, or give --lazy")
+        time.sleep(_PAUSE)
+
+
+def _refusal(mountpoint: Path, *, lazy: bool) -> str:
+    """Ask once; the reason why it was refused, nothing where it was done."""
     try:
         done = subprocess.run(
             _command(mountpoint, lazy=lazy),
@@ -24,30 +41,20 @@ def unmount(mountpoint: Path, *, lazy: bool = False) -> None:
             text=True,
             timeout=_SECONDS,
             check=False,
-            # The reason is read below.
+            # The reason is read by the caller.
             env={**os.environ, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired:
         raise MountError(
             f"{mountpoint}: the unmount did not end within {_SECONDS:.0f} s", "f7tfs umount --lazy does not wait"
         ) from None
-    if done.returncode == 0:
-        return
-    reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    if "busy" in reason:
-        raise MountError(f"{mountpoint} is busy{_users_text(mountpoint)}", "close what uses it, or give --lazy")
-    raise MountError(f"cannot unmount {mountpoint}: {reason}")
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
 
 
 def _command(mountpoint: Path, *, lazy: bool) -> list[str]:
     if os.geteuid() != 0 and shutil.which("fusermount3"):
         return ["fusermount3", "-u", *(["-z"] if lazy else []), "--", str(mountpoint)]
     return ["umount", *(["--lazy"] if lazy else []), "--", str(mountpoint)]
-
-
-def _users_text(mountpoint: Path) -> str:
-    users = processes_using(mountpoint)
-    return f": used by {', '.join(users)}" if users else ""
 
 
 def processes_using(mountpoint: Path) -> list[str]:

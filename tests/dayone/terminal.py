@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -26,6 +27,8 @@ def converse(
         warnings.simplefilter("ignore", DeprecationWarning)
         pid, terminal = pty.fork()
     if pid == 0:
+        # As a shell on a terminal starts it: who runs the tests in the background has Ctrl-C ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.chdir(cwd)
         os.execve(sys.executable, [sys.executable, "-m", "f7tfs", *arguments], {**env, "TERM": "xterm"})  # noqa: S606
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
