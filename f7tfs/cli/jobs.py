@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +25,8 @@ from f7tfs.mount.runtime import absolute
 
 _SECONDS = 10.0
 _DONE = "COMPLETED"
+_OLD = 90.0
+"""A mount looks at least every 60 seconds when it is asked."""
 
 jobs = typer.Typer(no_args_is_help=True, help="Batch jobs: submit, list, show, wait, logs, cancel.")
 
@@ -82,6 +86,7 @@ def list_jobs(
     directory = _jobs_of(mount)
     with _told(), waiting("asking the scheduler"):
         found = json.loads((directory / "queue.json").read_text())
+    _tell_age(found)
     if active:
         found = [job for job in found if not job["finished"]]
     if as_json:
@@ -89,6 +94,13 @@ def list_jobs(
         return
     columns = ("job", "name", "state", "time", "exit", "nodes (reason)", "working directory")
     show_table(columns, [_row(job) for job in found], empty="no jobs")
+
+
+def _tell_age(found: Sequence[dict[str, Any]]) -> None:
+    """Say so where the scheduler could not be asked: the states are those of the last look."""
+    looks = [datetime.fromisoformat(job["seen"]) for job in found if job["seen"] and not job["finished"]]
+    if looks and (age := time.time() - max(looks).timestamp()) > _OLD:
+        tell(f"as it was {duration(age)} ago: the scheduler could not be asked since")
 
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:
@@ -118,6 +130,7 @@ def show_job(job: JobId, mount: InMount = None, as_json: Json = False) -> None:
     if as_json:
         show_json(info)
     else:
+        _tell_age([info])
         told = {name: value for name, value in info.items() if value not in (None, "", []) and name not in _UNTOLD}
         told |= {name: duration(told[name]) for name in ("elapsed", "limit") if name in told}
         told |= {f"step {step['id']}": f"{step['state']} ({step['name']})" for step in info["steps"]}
