@@ -12,6 +12,7 @@ from f7tfs.cluster.doubts import Doubts
 from f7tfs.cluster.errors import NotADirectory, TooLarge
 from f7tfs.cluster.lookup import looked_up
 from f7tfs.cluster.model import Entry, Features, FileSystem, Identity, Kind, Limits, Stat
+from f7tfs.firecrest.multipart import Slice
 
 
 class Client(Protocol):
@@ -32,6 +33,12 @@ class Client(Protocol):
 
     async def chmod(self, system_name: str, path: str, mode: str) -> object:
         """`mode` in octal digits."""
+
+    async def compress(self, system_name: str, source: str, target: str, /) -> object:
+        """A .tar.gz of a directory, at `target`."""
+
+    async def extract(self, system_name: str, source: str, target: str, /) -> object:
+        """What is in an archive, below the directory `target`."""
 
 
 class Site(Protocol):
@@ -139,6 +146,16 @@ class Files(abc.ABC, Generic[ClientT, SiteT]):
         """One call."""
         with self._errors():
             return await self._client.checksum(self.system, self._sent(path))
+
+    # -- direct content --------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    async def read_direct(self, path: str) -> bytes:
+        """One call."""
+
+    @abc.abstractmethod
+    async def write_direct(self, path: str, content: bytes | Slice) -> None:
+        """One call."""
 
     def _check_size(self, path: str, content: Sized) -> None:
         if len(content) > self.limits.direct_write:

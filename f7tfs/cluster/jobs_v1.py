@@ -10,7 +10,15 @@ from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from f7tfs.cluster import translate
-from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, SchedulerRefused, Unavailable, Uncertain
+from f7tfs.cluster.errors import (
+    ClusterError,
+    NotFound,
+    RemoteFailure,
+    SchedulerRefused,
+    Unavailable,
+    Uncertain,
+    Unsupported,
+)
 from f7tfs.cluster.job_marks import is_newer, marked, unmarked
 from f7tfs.cluster.jobs import base_id, is_transfer_name, job_of_v1_acct, job_of_v1_queue, paths_of_v1, settle_cancel
 from f7tfs.cluster.ledger import Ledger, NoLedger
@@ -55,6 +63,7 @@ class JobsV1:
         """Submit a script that lies in its working directory, which is where v1 runs it.
 
         A script that does not is put there for the time of the submission: the scheduler keeps a copy of its own.
+        One call where it lies there, else three; and the looks at the task.
         """
         path = _path_of(request)
         if path == request.script_path:
@@ -87,8 +96,12 @@ class JobsV1:
         self._paths[job_id] = paths_of_v1(data)
         return job_id
 
-    async def find_submission(self, request: JobRequest, known: Collection[str]) -> str | None:
-        """By the path of the script, which holds the mark: in the answers of the tasks, else in the queue."""
+    async def find_submission(self, request: JobRequest, since: float, known: Collection[str]) -> str | None:
+        """By the path of the script, which holds the mark: in the answers of the tasks, else in the queue.
+
+        One call, or three and the looks at a task.
+        """
+        del since
         path = _path_of(request)
         with translated(translate.v1):
             tasks = [task.get("data") for task in (await self._client.tasks()).values()]
@@ -106,7 +119,7 @@ class JobsV1:
         return job_id
 
     async def jobs(self, ids: Sequence[str] | None) -> list[Job]:
-        """From the queue what is there, from the accounting what has ended."""
+        """From the queue what is there, from the accounting what has ended: one or two calls, and their tasks."""
         if ids is None:
             found = {job.job_id: job for job in await self._ended(())}
             found.update({job.job_id: job for job in await self._queued(())})
@@ -144,7 +157,10 @@ class JobsV1:
         return items
 
     async def job_files(self, job_id: str) -> JobFiles:
-        """Known of jobs that were submitted here or seen in the queue. Raises NotFound for others."""
+        """Known of jobs that were submitted here or seen in the queue. Raises NotFound for others.
+
+        One call for the script, and one more where the job has not been seen yet.
+        """
         base, task, index = job_id.partition("_")
         if job_id not in self._paths and task and base in self._paths:
             script, stdout, stderr = (path.replace(_ANY_TASK, index) for path in self._paths[base])
@@ -165,6 +181,10 @@ class JobsV1:
         except ClusterError as error:
             logger.debug("the script %s cannot be read: %s", path, error)
             return ""
+
+    async def attach(self, job_id: str, command: str) -> None:
+        """v1 cannot."""
+        raise Unsupported(f"FirecREST v1 runs no command inside a job ({job_id}: {command})")
 
     async def cancel(self, job_id: str) -> None:
         """One call, and a task."""

@@ -1,7 +1,7 @@
 """Staged transfers of v1: the server copies between the file system and object storage; a task tells how far it is.
 
 stage_out    [by a symlink of a plain name] → POST → 100 116 117 (URL) → size right
-stage_in     POST → 100 110 111 (form) → POST the form to object storage → 112 113 114 → (whole?) → rename
+send         POST → 100 110 111 (form) → POST the form to object storage → 112 113 114 → (whole?) → rename
 
 The server looks for an upload once in its polling interval, a minute by default. It writes in place; so it is given a
 temporary, which is renamed when it is whole.
@@ -80,7 +80,10 @@ class StagingV1:
     # -- from the cluster ------------------------------------------------------------------------
 
     async def stage_out(self, path: str, progress: Progress) -> StagedObject:
-        """A copy of `path` in object storage, of the size that `stat` told."""
+        """A copy of `path` in object storage, of the size that `stat` told.
+
+        Two calls and the looks at the task; two more where the name is not plain.
+        """
         before = await self._files.stat(path)
         check_source(path, before)
         async with self._plain(path) as source:
@@ -119,12 +122,13 @@ class StagingV1:
 
     # -- to the cluster --------------------------------------------------------------------------
 
-    async def stage_in(
+    async def send(
         self, path: str, source: Path, progress: Progress, record: UploadRecord, mode: int = NEW_FILE_MODE
     ) -> None:
         """Upload to a temporary, and rename it to `path` when it is whole.
 
-        Goes on from what `record` tells: a form that was sent need not be sent again.
+        Goes on from what `record` tells: a form that was sent need not be sent again. Five calls and the looks at
+        the task.
         """
         check_v1(path)
         size = (await trio.Path(source).stat()).st_size

@@ -294,7 +294,7 @@ def test_reading_when_somebody_cancels_the_job(place: Site) -> None:
             await cluster.stage_out(f"{place.top}/f")
 
     async def hidden_jobs(cluster: Cluster) -> list[str]:
-        return list(cluster._jobs.ids)  # type: ignore[attr-defined]
+        return list(cluster._transfers.ids)  # type: ignore[attr-defined]
 
     place.run(use)
 

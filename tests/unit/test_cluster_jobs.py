@@ -11,8 +11,8 @@ import pytest
 from f7tfs.cluster import jobs
 from f7tfs.cluster.errors import NotFound, PermissionDenied, SchedulerRefused, Unsupported
 from f7tfs.cluster.jobs_v1 import named
+from f7tfs.cluster.jobs_v2 import job_description
 from f7tfs.cluster.model import JobRequest, JobState
-from f7tfs.cluster.v2 import job_description
 from f7tfs.firecrest.s3 import plan_parts
 
 DATA = Path(__file__).parent.parent / "data"
