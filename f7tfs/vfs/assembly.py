@@ -123,7 +123,7 @@ class Assembly:
             self._cache,
             nursery,
             settle=self.upkeep.settle_below,
-            zone=lambda: self.metadata.zone,
+            zone=lambda: self.metadata.clock.zone,
         )
         displaced = Displaced(self.metadata, self._cache, journal, looks, self.upkeep.refresh)
         self.upkeep.errands = Errands(

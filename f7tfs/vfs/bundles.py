@@ -124,7 +124,7 @@ class Bundles:
                 if isinstance(child, Directory):
                     waiting.append((child, f"{path}/{name}"))
                 elif isinstance(child, File) and is_missing(child) and child.version and child.version.settled:
-                    mtime = self._metadata.epoch(child.version.modified)
+                    mtime = self._metadata.clock.epoch(child.version.modified)
                     found[f"{path}/{name}"] = _Wanted(child, child.version, mtime)
         return found
 

@@ -65,7 +65,7 @@ class Displaced:
         if (replaced := parent.children.get(name)) is not None:
             self._metadata.tree.detach(replaced, now)
         self._metadata.tree.move(node, parent, name, now)
-        await self._journal.renamed(old, new, [], None, number=self._metadata.number_to_keep(node))
+        await self._journal.renamed(old, new, [], None, number=self._metadata.kept.number_to_keep(node))
 
 
 def _files(node: Node | None) -> Iterator[File]:

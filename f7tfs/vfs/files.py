@@ -60,8 +60,8 @@ class Files:
         content = self._cache.give_new(node)
         self._cache.opened(node)
         await self._uploads.begin(node, content)
-        await self._metadata.entries_changed(parent)
-        await self._metadata.keep_numbers([node])
+        await self._metadata.kept.entries_changed(parent)
+        await self._metadata.kept.keep_numbers([node])
         return Handle(inode=node, flags=flags, pid=pid)
 
     async def open(self, node: Node, flags: int, pid: int) -> Handle:

@@ -88,5 +88,5 @@ class Making:
             await self._log.keep(change)
         if node.written_here:
             await self._log.journal.set_time(times_of(node))
-        await self._metadata.entries_changed(parent)
-        await self._metadata.keep_numbers([node])
+        await self._metadata.kept.entries_changed(parent)
+        await self._metadata.kept.keep_numbers([node])

@@ -6,20 +6,21 @@ twice within the attribute time-out; concurrent askers share one request.
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import cachetools
 import trio
 
-from f7tfs.cluster.errors import ClusterError, NotFound, PermissionDenied, TooLarge, Unauthorized, Unavailable
+from f7tfs.cluster.errors import NotFound, PermissionDenied, TooLarge, Unauthorized, Unavailable
 from f7tfs.cluster.model import Entry, FileSystem, Identity, Kind, Stat
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.asides import shown
+from f7tfs.vfs.clock import Clock
 from f7tfs.vfs.counts import Cache, CacheCounts
-from f7tfs.vfs.inodes import InodeTable, derived
+from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Journal, Kept
+from f7tfs.vfs.kept_nodes import KeptNodes
 from f7tfs.vfs.names import at_its_place
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node
 from f7tfs.vfs.reachability import Reachability
@@ -28,12 +29,10 @@ from f7tfs.vfs.singleflight import SingleFlight
 from f7tfs.vfs.sleep import Sleep
 from f7tfs.vfs.subtrees import by_directory
 from f7tfs.vfs.tree import SECOND_NS, Tree, make_root
-from f7tfs.vfs.zones import LIKELY, Zone, epoch, infer_zone, local_zone_name, named_zone, zone_name
 
 logger = logging.getLogger(__name__)
 
 UNLISTABLE_SECONDS = 60.0
-ZONE_FACT = "zone"
 
 
 class Listings(cachetools.LRUCache[int, Directory]):
@@ -71,7 +70,8 @@ class Metadata:
         self._sleep = Sleep()
         self._file_systems: Sequence[FileSystem] = ()
         self.identity = Identity(user="", uid=-1, gid=-1)
-        self._zone: Zone | None = named_zone(zone or journal.fact(ZONE_FACT) or "")
+        self.clock = Clock(cluster, journal, zone)
+        self.kept = KeptNodes(journal, inodes)
         self._flights: SingleFlight[int, None] = SingleFlight()
         self._max_entries = max_entries
         self._too_large: set[Directory] = set()
@@ -88,7 +88,7 @@ class Metadata:
         self._file_systems = await self._cluster.file_systems()
         self.identity = await self._cluster.identity()
         attributes = await self._root_attributes(root)
-        self.tree = Tree(self._inodes, make_root(root, attributes), self.epoch)
+        self.tree = Tree(self._inodes, make_root(root, attributes), self.clock.epoch)
         self._inodes.kept = set(self._journal.numbers().values())
         self._listings = Listings(self._max_entries, self.tree.collapse)
         await self.refresh(self.tree.root)
@@ -114,35 +114,6 @@ class Metadata:
     def is_file_system(self, directory: Directory) -> bool:
         """Whether a directory is a whole file system of the cluster."""
         return any(directory.path == system.path.rstrip("/") for system in self._file_systems)
-
-    # -- time ------------------------------------------------------------------------------------
-
-    @property
-    def zone(self) -> Zone | None:
-        """The cluster's; None: not known (yet)."""
-        return self._zone
-
-    def epoch(self, modified: str) -> int:
-        """Seconds since the epoch of a listing's raw time."""
-        return epoch(modified, self._zone or dt.UTC)
-
-    async def _learn_zone(self, directory: str, entries: Sequence[Entry]) -> None:
-        """Compare one entry's time in the listing with its `stat`: once for a mount, and kept for the next."""
-        if self._zone is not None or not entries:
-            return
-        by_age = sorted(entries, key=lambda entry: entry.modified)
-        sample = by_age[len(by_age) // 2]
-        try:
-            stat = await self._cluster.stat(f"{directory.rstrip('/')}/{sample.name}")
-        except ClusterError as error:
-            logger.info("the cluster's time zone could not be learned yet: %s", error)
-            return
-        local = local_zone_name()
-        self._zone = infer_zone([(sample.modified, stat.mtime)], [*([local] if local else []), *LIKELY])
-        if self._zone is not None:
-            await self._journal.set_fact(ZONE_FACT, zone_name(self._zone))
-            self.tree.reckon_times()
-            logger.info("the cluster's time zone is taken to be %s", zone_name(self._zone))
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -312,8 +283,8 @@ class Metadata:
 
     async def merge(self, directory: Directory, entries: Sequence[Entry], asked: float) -> None:
         """Take a listing of a directory that was asked for at `asked` as what it holds now."""
-        if not self.made_up(directory):
-            await self._learn_zone(directory.remote_path, entries)
+        if not self.made_up(directory) and await self.clock.learn(directory.remote_path, entries):
+            self.tree.reckon_times()
         entries = shown(entries)
         unknown = any(entry.name not in directory.children for entry in entries)
         kept = await self._journal.kept_in(directory.path) if unknown else Kept({}, {})
@@ -328,40 +299,5 @@ class Metadata:
         if merged.forgotten:
             await self._journal.forget_times(merged.forgotten)
         if merged.vanished:
-            await self.forget_places(merged.vanished)
-        await self.keep_numbers(merged.found)
-
-    # -- what the journal keeps of nodes ---------------------------------------------------------
-
-    def number_to_keep(self, node: Node) -> int | None:
-        """A node's number, where it does not follow from its place; nothing else gets it then."""
-        follows = node.parent is None or node.number == derived(node.parent.number, node.name)
-        (self._inodes.kept.discard if follows else self._inodes.kept.add)(node.number)
-        return None if follows else node.number
-
-    async def keep_numbers(self, nodes: Iterable[Node]) -> None:
-        """Of what came to be known under names whose own numbers were taken."""
-        new = [node for node in nodes if node.number not in self._inodes.kept]
-        numbers = [(node.path, number) for node in new if (number := self.number_to_keep(node)) is not None]
-        if numbers:
-            await self._journal.keep_numbers(numbers)
-
-    def give_back(self, node: Node) -> None:
-        """The number of what is gone is anybody's, once the kernel has forgotten it."""
-        self._inodes.kept.discard(node.number)
-
-    async def forget_places(self, nodes: Iterable[Node]) -> None:
-        """Times and numbers of what is gone. `nodes` were just detached, and have their last names still."""
-        nodes = list(nodes)
-        told = [n.path for n in nodes if n.written_here or n.number in self._inodes.kept or isinstance(n, Directory)]
-        self._inodes.kept.difference_update(node.number for node in nodes)
-        if told:
-            await self._journal.forget_places(told)
-
-    async def entries_changed(self, *directories: Directory) -> None:
-        """Forget the times that were kept of directories whose entries have changed through us."""
-        outdated = [directory for directory in directories if directory.outdated]
-        for directory in outdated:
-            directory.outdated = False
-        if outdated:
-            await self._journal.forget_times([directory.path for directory in outdated])
+            await self.kept.forget_places(merged.vanished)
+        await self.kept.keep_numbers(merged.found)

@@ -121,9 +121,9 @@ class Removing:
         if isinstance(node, File):
             await self._uploads.abandon(node)
             self._cache.idle(node)
-        await self._metadata.forget_places([node])
+        await self._metadata.kept.forget_places([node])
         if parent is not None:
-            await self._metadata.entries_changed(parent)
+            await self._metadata.kept.entries_changed(parent)
 
     async def journal(self, node: Node) -> None:
         """Remove it here; on the cluster it follows, if it may be there at all."""

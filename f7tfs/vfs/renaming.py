@@ -303,12 +303,12 @@ class Renaming:
                 self._log.move_mark(change, (parent, name))
         waits = isinstance(node, File) and node.change is not None
         node.written_here = True
-        times, number = None if waits else times_of(node), self._metadata.number_to_keep(node)
+        times, number = None if waits else times_of(node), self._metadata.kept.number_to_keep(node)
         await self._log.journal.renamed(old, node.path, moved, added, gone, times=times, number=number)
         self._log.tell()
-        await self._metadata.entries_changed(*directories)
+        await self._metadata.kept.entries_changed(*directories)
         if target is not None:
-            self._metadata.give_back(target)
+            self._metadata.kept.give_back(target)
             await self._uploads.given_up(gone)
             self._cache.idle(target)
 
