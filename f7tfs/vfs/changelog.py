@@ -1,11 +1,10 @@
-"""The changes of this mount in their order, in memory and in the journal, and who may make which one when."""
+"""The changes of this mount in their order, in memory and in the journal: how they come and go, and what failed."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
@@ -13,9 +12,9 @@ from f7tfs.cluster.errors import ClusterError, Refused, Unauthorized
 from f7tfs.vfs.change import Change, ChangeKind, State, is_at_or_below
 from f7tfs.vfs.journal import Journal, SetTime
 from f7tfs.vfs.nodes import Directory, File, Node, Standing
-from f7tfs.vfs.precedence import Precedence
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.standing import either, standing_of
+from f7tfs.vfs.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ Moved = list[tuple[int, Change]]
 """Changes that were given other places, each with the row that it had."""
 
 
-class ChangeLog(Precedence):
+class ChangeLog(Turns):
     """Adds what comes and goes, and what is noted of it in the journal."""
 
     def __init__(self, journal: Journal, reachability: Reachability, first_row: int) -> None:
@@ -33,20 +32,8 @@ class ChangeLog(Precedence):
         self.journal = journal
         self._reachability = reachability
         self._last_row = first_row
-        self._news = trio.Event()
         self.on_refused: Callable[[Change, ClusterError], None] = lambda _change, _error: None
         """Told of what the cluster refused for good."""
-
-    # -- news ------------------------------------------------------------------------------------
-
-    def news(self) -> trio.Event:
-        """Set at the next change of anything in here."""
-        return self._news
-
-    def tell(self) -> None:
-        """Wake everybody who waits for news."""
-        self._news.set()
-        self._news = trio.Event()
 
     # -- coming and going ------------------------------------------------------------------------
 
@@ -94,8 +81,9 @@ class ChangeLog(Precedence):
         if self.changes.pop(change.row, None) is None:
             return
         self._places.remove(change)
+        self._touched.pop(change, None)
         for directory, name in change.dentries:
-            _release(directory, name, trio.current_time())
+            directory.settled(name, trio.current_time())
         self.tell()
 
     async def finish(self, change: Change, set_time: SetTime | None = None) -> None:
@@ -173,6 +161,7 @@ class ChangeLog(Precedence):
                     _put_below(change, old, new)
                     self._places.add(change)
                     moved.append((change.row, change))
+                    self.reordered += 1
             if above is None:
                 return moved
             old, new = (_replaced(place, above.path, above.new_path) for place in (old, new))
@@ -183,73 +172,9 @@ class ChangeLog(Precedence):
         if not change.dentries:
             return
         for directory, name in change.dentries:
-            _release(directory, name, trio.current_time())
+            directory.settled(name, trio.current_time())
         change.dentries = (dentry,)
         dentry[0].flux[dentry[1]] += 1
-
-    # -- order -----------------------------------------------------------------------------------
-
-    async def turn(self, change: Change, *, even_open: bool = False) -> None:
-        """Wait until it may be made. Raises the error of the failed change that it waits for, if there is one.
-
-        With `even_open` what has to be made before is sent as it is now, though somebody still writes it: he may wait
-        for who waits here.
-        """
-        while not self.may_go(change):
-            if even_open:
-                self._close(self.ahead_of(change))
-            failed = self.first_before(self.ahead_of(change), lambda other: other.state is State.FAILED)
-            if failed is not None and failed.error is not None:
-                raise failed.error
-            self.hurry(self.ahead_of(change))
-            await self._news.wait()
-
-    def _close(self, changes: Sequence[Change]) -> None:
-        while (written := self.first_before(changes, lambda other: other.state is State.OPEN)) is not None:
-            # The journal need not know: what it has is ready in the next run.
-            written.state, written.not_before = State.READY, trio.current_time()
-            self.tell()
-
-    @contextlib.contextmanager
-    def claim(self, paths: tuple[str, ...], dentries: Sequence[tuple[Directory, str]] = ()) -> Iterator[None]:
-        """Nothing else is made at, above or below these places for the time of the block.
-
-        `dentries`: the names that change with it. A listing that comes meanwhile may show them before or after.
-        """
-        self.claims.append(paths)
-        for directory, name in dentries:
-            directory.flux[name] += 1
-        try:
-            yield
-        finally:
-            self.claims.remove(paths)
-            for directory, name in dentries:
-                _release(directory, name, trio.current_time())
-            self.tell()
-
-    def hurry(self, changes: Iterable[Change]) -> None:
-        """Do not wait for a temporary's rename any longer, nor for more; the pause after a failure stays.
-
-        Nor does anything that has to be made before.
-        """
-        now, waiting, hurried = trio.current_time(), list(changes), False
-        while waiting:
-            change = waiting.pop()
-            if change.urgent:
-                continue
-            change.urgent = hurried = True
-            if change.attempts == 0:
-                change.not_before = min(change.not_before, now)
-            waiting += self.ahead_of(change)
-        if hurried:
-            self.tell()
-
-    def resume(self) -> None:
-        """The cluster is back: what waits out a pause need not."""
-        for change in self.changes.values():
-            if change.attempts and change.state is State.READY:
-                change.not_before = trio.current_time()
-        self.tell()
 
     # -- what comes of an attempt ----------------------------------------------------------------
 
@@ -264,6 +189,7 @@ class ChangeLog(Precedence):
         if change.row not in self.changes:
             return
         change.state, change.error, change.tried = State.FAILED, error, trio.current_time()
+        self.touch(change)
         logger.error("%s could not be sent, and is kept here: %s", describe(change), error)
         self.on_refused(change, error)
         try:
@@ -277,6 +203,7 @@ class ChangeLog(Precedence):
         """It failed, and who waits for it tries again soon. It may have been made."""
         self._reachability.failed(error)
         change.attempts, change.error, change.tried = max(change.attempts, 1), error, trio.current_time()
+        self.touch(change)
         logger.info("%s is not on the cluster yet, and somebody waits for it: %s", describe(change), error)
         self.tell()
 
@@ -287,6 +214,7 @@ class ChangeLog(Precedence):
         pause = min(LONGEST_PAUSE, 2.0**attempts) * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter
         for each in (change, *others):
             each.attempts, each.error, each.tried, each.not_before = attempts, error, now, now + pause
+        self.touch(change, *others)
         logger.warning("%s is not on the cluster yet, next try in %.0f s: %s", describe(change), pause, error)
         self.tell()
 
@@ -315,16 +243,3 @@ def describe(change: Change) -> str:
 def is_final(error: ClusterError) -> bool:
     """Whether sending the same again would be refused again. Credentials are renewed while a mount lives."""
     return isinstance(error, Refused) and not isinstance(error, Unauthorized)
-
-
-def _release(directory: Directory, name: str, now: float) -> None:
-    """A change that concerned this name waits no longer."""
-    directory.flux[name] -= 1
-    if directory.flux[name] <= 0:
-        del directory.flux[name]
-    child = directory.children.get(name)
-    if child is not None:
-        child.touched = now
-    else:
-        directory.removed[name] = now
-    directory.entries_made(now)

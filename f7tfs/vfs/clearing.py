@@ -70,6 +70,7 @@ class Clearing:
         """It goes now: nobody else makes these changes, and nothing at their places is renamed."""
         for change in tree.changes:
             change.sending = change.in_flight = True
+        self._log.touch(*tree.changes)
 
     # -- removing --------------------------------------------------------------------------------
 

@@ -216,6 +216,18 @@ class Directory(Node):
         """The cluster has a change of ours in it: its time moved there, and the next look is adopted."""
         self.version, self.made_last = None, now
 
+    def settled(self, name: str, now: float) -> None:
+        """A change that concerned this name waits no longer. A listing asked for before `now` is not believed."""
+        self.flux[name] -= 1
+        if self.flux[name] <= 0:
+            del self.flux[name]
+        child = self.children.get(name)
+        if child is not None:
+            child.touched = now
+        else:
+            self.removed[name] = now
+        self.entries_made(now)
+
     def is_moving(self, asked: float) -> bool:
         """Whether its time may move by what is ours, after a listing that was asked for then."""
         return bool(self.flux) or self.made_last >= asked

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable
+import itertools
+from collections.abc import Callable, Container, Iterable, Iterator
 
 import trio
 
@@ -23,11 +24,39 @@ class Precedence:
         """Places at which something is being done past the journal."""
         self.changes: dict[int, Change] = {}
         self._places = Places()
+        self._touched: dict[Change, int] = {}
+        self.latest = (0, 0)
+        """The highest row so far, and how often a change was touched."""
+        self.reordered = 0
+        """How often changes came to stand before others that had come before them."""
 
     def put(self, change: Change) -> None:
         """Take in a change that has its row, the highest so far."""
         self.changes[change.row] = change
         self._places.add(change)
+        self.latest = change.row, self.latest[1]
+
+    # -- what is new -----------------------------------------------------------------------------
+
+    def touch(self, *changes: Change) -> None:
+        """Something is other with these: they were begun, failed, or are written again."""
+        row, touches = self.latest
+        for change in changes:
+            if self.changes.get(change.row) is change:
+                touches += 1
+                self._touched.pop(change, None)
+                self._touched[change] = touches
+        self.latest = row, touches
+
+    def news_since(self, row: int, touches: int) -> list[Change]:
+        """What came or was touched since these were the `latest`. It costs what is found."""
+        found: list[Change] = []
+        if row < self.latest[0]:
+            found += itertools.takewhile(lambda change: change.row > row, reversed(self.changes.values()))
+        if touches < self.latest[1]:
+            told = itertools.takewhile(lambda item: item[1] > touches, reversed(self._touched.items()))
+            found += (change for change, _ in told)
+        return found
 
     # -- by place and node -----------------------------------------------------------------------
 
@@ -65,21 +94,17 @@ class Precedence:
         """Whether something is being done at, above or below these places, past the journal."""
         return any(meet(claimed, paths) for claimed in self.claims)
 
-    def first_before(self, changes: Iterable[Change], ends: Callable[[Change], bool]) -> Change | None:
-        """One of these changes, or of all that has to be made before them, of which `ends` is true.
+    def with_all_before(self, changes: Iterable[Change], known: Callable[[Change], bool]) -> Iterator[Change]:
+        """These changes and all that has to be made before them, but not what is `known`, nor what is before that.
 
-        It costs what is ahead of them, however much waits elsewhere.
+        Whoever takes one makes it known before the next. It costs what is ahead of them, whatever waits elsewhere.
         """
-        waiting, seen = list(changes), set[int]()
+        waiting = list(changes)
         while waiting:
             change = waiting.pop()
-            if change.row in seen:
-                continue
-            if ends(change):
-                return change
-            seen.add(change.row)
-            waiting += self.ahead_of(change)
-        return None
+            if not known(change):
+                yield change
+                waiting += self.ahead_of(change)
 
     # -- all of them -----------------------------------------------------------------------------
 
@@ -130,8 +155,3 @@ class Precedence:
 
 def _is_due(change: Change, now: float) -> bool:
     return change.state is State.READY and not change.sending and change.not_before <= now
-
-
-def held_up(change: Change, locked: Collection[Node]) -> bool:
-    """Whether it cannot be made now: it failed, is being written, waits for another try or one of these locks."""
-    return change.state is not State.READY or change.attempts > 0 or change.node in locked

@@ -8,19 +8,18 @@ So it is in a burst.
 from __future__ import annotations
 
 import enum
-import functools
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import trio
 
 from f7tfs.cluster.errors import ClusterError, TimedOut, Unavailable
-from f7tfs.vfs.change import Change
+from f7tfs.vfs.ahead import Ahead
+from f7tfs.vfs.change import Change, State
 from f7tfs.vfs.changelog import ChangeLog, is_final
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.nodes import Directory, Node
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.paces import Paces
-from f7tfs.vfs.precedence import BREATH_SECONDS, MANY, held_up
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.uploads import CLOSE_SHARE
@@ -157,19 +156,23 @@ class Presently:
 
     async def _settled(self, places: Places, ignored: Ignored) -> bool:
         """Wait for what is under way at these places. False if something there has to wait itself."""
+        ahead = Ahead(self._log, lambda change: not ignored(change), _has_to_wait)
         while True:
             news, paths = self._log.news(), tuple(places())
-            waiting = [c for c in self._log.meeting(paths) if not ignored(c)]
-            if not waiting and not self._log.claimed(paths):
+            held_up = ahead.look(paths)
+            if not ahead.anything and not self._log.claimed(paths):
                 return True
             # What needs a lock that somebody holds who waits here, waits for him: so all would wait for each other.
             locked = {node for nodes in self._holding for node in nodes}
-            if self._log.first_before(waiting, functools.partial(held_up, locked=locked)) is not None:
+            if held_up or ahead.meets(change for node in locked for change in self._log.of(node)):
                 return False
-            self._log.hurry(waiting)
+            self._log.hasten(ahead.fresh)
             await news.wait()
-            if len(waiting) > MANY:
-                await trio.sleep(BREATH_SECONDS)
+
+
+def _has_to_wait(change: Change) -> bool:
+    """Whether it cannot be made now: it failed, is being written, or waits for another try."""
+    return change.state is not State.READY or change.attempts > 0
 
 
 def nothing_ignored(_change: Change) -> bool:

@@ -246,6 +246,8 @@ class Reintegration:
         failed = self.failed()
         for change in failed:
             change.state, change.not_before = State.READY, trio.current_time()
+        # A mode that failed kept nobody waiting.
+        self.log.reordered += 1
         await self.log.journal.update(*failed)
         self.log.resume()
         return len(failed)

@@ -66,6 +66,7 @@ class Replay:
                 return
             # No await since the look at what is in the way.
             change.in_flight = True
+            self._log.touch(change)
             try:
                 # What was made before it is forgotten first: after a kill it would not find what it made.
                 await self._log.journal.settled()

@@ -108,6 +108,7 @@ class Shipping:
                 if _directory_of(change.path) in batch.parents and change.row not in absent:
                     # Something is there: what that means is found out by itself.
                     change.attempts += 1
+                    self._log.touch(change)
             with self._held(batch, absent):
                 if batch.changes:
                     await self._ship(batch)
@@ -138,6 +139,7 @@ class Shipping:
             file.lock.acquire_nowait()
         for change in batch.changes:
             change.sending = change.in_flight = True
+        self._log.touch(*batch.changes)
         try:
             with contextlib.ExitStack() as stack:
                 for change in batch.changes:
@@ -300,6 +302,7 @@ class Shipping:
         else:
             change.attempts += 1
             change.tried = trio.current_time()
+            self._log.touch(change)
 
     def _put_off(self, change: Change, error: ClusterError) -> None:
         if change.row in self._log.changes:

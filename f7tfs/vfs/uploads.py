@@ -88,6 +88,7 @@ class Uploads:
     async def _reopen(self, change: Change) -> None:
         if change.state is not State.OPEN:
             change.state, change.error = State.OPEN, None
+            self._log.touch(change)
             await self._log.journal.update(change)
 
     async def close(self, node: File) -> None:
@@ -279,6 +280,7 @@ class Uploads:
                     continue
                 # No await since the look at what is in the way.
                 change.in_flight = True
+                self._log.touch(change)
                 try:
                     await self._send(change, node)
                 except ClusterError:

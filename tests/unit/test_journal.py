@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import trio
 
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs import standing
+from f7tfs.vfs.ahead import Ahead
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.content import Content, ContentStore
@@ -20,7 +20,6 @@ from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Journal, SetTime
 from f7tfs.vfs.journal_schema import JournalError
 from f7tfs.vfs.nodes import Attributes, Directory, File, Sent, Standing, Version
-from f7tfs.vfs.precedence import held_up
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.tree import Tree, make_root
 
@@ -258,8 +257,9 @@ def test_what_waits_behind_a_locked_file_cannot_be_waited_for_by_who_holds_it(tm
         content = log.register(ChangeKind.UNLINK, node, "/home/user/d/f")
         behind = log.register(ChangeKind.RENAME, other, "/home/user/d", new_path="/home/user/e")
         beside = log.register(ChangeKind.UNLINK, other, "/home/user/g")
-        assert log.first_before([behind, beside], partial(held_up, locked=[])) is None
-        assert log.first_before([behind], partial(held_up, locked=[node])) is content
-        assert log.first_before([beside], partial(held_up, locked=[node])) is None
+        for paths, held_up in ((behind.paths, True), (beside.paths, False)):
+            ahead = Ahead(log, lambda _: True, lambda _: False)
+            ahead.look(paths)
+            assert ahead.meets([content]) is held_up
 
     in_journal(tmp_path / "j", work)
