@@ -63,7 +63,9 @@ def test_a_listing_that_comes_while_a_rename_is_made_takes_nothing_from_it(new_m
 
 
 def test_nobody_waits_for_what_is_held_up_by_a_failed_change(new_mount: Callable[..., Mount]) -> None:
-    mount = new_mount("v2", "--write-mode", "async", "--deadline", "300", settings={"job_start_seconds": 0.0})
+    # The mode of the directory, once it is seen, would refuse the second rename here.
+    options = ("--write-mode", "async", "--deadline", "300", "--attribute-timeout", "600")
+    mount = new_mount("v2", *options, settings={"job_start_seconds": 0.0})
     (mount.remote / "closed").mkdir()
     (mount.remote / "a").write_text("a")
     mount.mount()
