@@ -24,6 +24,7 @@ ClusterError
 │   ├── Unauthorized           bad or expired credentials
 │   └── RemoteFailure          any other final failure on the cluster
 ├── Unavailable                it may work later
+│   ├── Interrupted            what was begun there failed, the site being there: it is begun again, or gone on with
 │   ├── TimedOut               no answer in time; for a read, nothing happened
 │   └── Busy                   rate limit or overload
 └── Uncertain                  a change was sent, its answer was lost, and it could not be looked up
@@ -129,6 +130,10 @@ class Unavailable(ClusterError):
 
     sent = True
     """False: the request provably never left this machine."""
+
+
+class Interrupted(Unavailable):
+    """What was begun on the cluster failed there for no reason that is known.; it may work later."""
 
 
 class TimedOut(Unavailable):

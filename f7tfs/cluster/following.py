@@ -69,15 +69,16 @@ class JobFollower(abc.ABC):
         """
         poll = Poll(self.patience, bound, what)
         missing = last_looks = 0
+        state: JobState | None = None
         while not await look():
             if last_looks:
                 last_looks += 1
                 if last_looks > _LAST_LOOKS:
-                    raise await self.failure(job, what)
+                    raise await self.failure(job, what, state)
             elif poll.looks % _ASK_SCHEDULER == _ASK_SCHEDULER - 1:
-                state = await self.has_ended(job.job_id)
+                state = await self.state(job.job_id)
                 missing = missing + 1 if state is None else 0
-                last_looks = 1 if state or missing >= MISSING else 0
+                last_looks = 1 if (state is not None and state.ended) or missing >= MISSING else 0
             try:
                 await poll.wait()
             except TimedOut:
@@ -93,6 +94,7 @@ class JobFollower(abc.ABC):
         state = await self.state(job.job_id)
         return state is not None and state.queued
 
-    async def failure(self, job: TransferJob, what: str) -> ClusterError:
-        """The error that a job's error log tells of."""
-        return failure(what, await self.told(job) or f"transfer job {job.job_id} ended without doing its work")
+    async def failure(self, job: TransferJob, what: str, state: JobState | None = None) -> ClusterError:
+        """The error that a job's error log tells of; where that is empty, how the job ended."""
+        how = "" if state in {None, JobState.COMPLETED} else f" ({state.value})"
+        return failure(what, await self.told(job) or f"job {job.job_id} ended{how} without doing its work")

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 from f7tfs.cluster.model import Stat
 
+CHANGED, DAMAGED = "it was changed meanwhile", "wrong checksum"
+SPOILED = (CHANGED, DAMAGED)
+"""What a script complains of where another run with the same pieces is of no use."""
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -46,32 +50,37 @@ def append_script(
     target = shlex.quote(joined.target)
     unchanged = (
         f'[ "$(stat -c "%F %s %Y %i" -- {target} 2>/dev/null)" = "regular file {before}" ] '
-        '|| { echo "it was changed meanwhile" >&2; exit 1; }'
+        f'|| {{ echo "{CHANGED}" >&2; exit 1; }}'
     )
     again = (
         f'if [ "$(stat -c %s -- {target} 2>/dev/null)" = {joined.size} ] && '
         f'[ "$(sha256sum < {target})" = "{joined.digest}  -" ]; then touch done; exit 0; fi'
     )
-    made = _made_of([target, *pieces], joined)
+    made = _made_of(pieces, joined, target)
     move = made.pop()
     return _script(
         directives, directory, [again, unchanged, *made, f'chmod --reference={target} -- "$new"', unchanged, move]
     )
 
 
-def _made_of(parts: Sequence[str], joined: Joined) -> list[str]:
-    """The commands that make the whole and, the last of them, move it to its place. `parts` are quoted."""
+def _made_of(pieces: Sequence[str], joined: Joined, *first: str) -> list[str]:
+    """The commands that make the whole and, the last of them, move it to its place.
+
+    `first`: what comes before the pieces, quoted. A missing piece is told in other words than a missing target, as
+    another run may find it.
+    """
     check = [f'[ "$(stat -c %s "$new")" = {joined.size} ] || {{ echo "wrong size" >&2; exit 1; }}']
     if joined.digest is not None:
-        check.append(
-            f'[ "$(sha256sum < "$new")" = "{joined.digest}  -" ] || {{ echo "wrong checksum" >&2; exit 1; }}'
-        )
+        check.append(f'[ "$(sha256sum < "$new")" = "{joined.digest}  -" ] || {{ echo "{DAMAGED}" >&2; exit 1; }}')
     if joined.mode is not None:
         # Before it is at its place: nobody else is to read it meanwhile.
         check.append(f'chmod {joined.mode & 0o7777:04o} -- "$new"')
     return [
+        f'ls -d -- {" ".join(pieces)} > /dev/null 2>&1 || {{ echo "a piece is missing" >&2; exit 1; }}',
+        # What an earlier run has left, which was killed; one that still goes on finds nothing to move.
+        "rm -f -- joined.*",
         'new="joined.${SLURM_JOB_ID:-0}.$$"',
-        f'cat -- {" ".join(parts)} > "$new"',
+        f'cat -- {" ".join([*first, *pieces])} > "$new"',
         *check,
         f'mv -fT -- "$new" {shlex.quote(joined.target)}',
     ]

@@ -4,6 +4,9 @@ A staged upload of v2 takes two jobs, and its ingest job looks for the object on
 minute; how long the bytes are on their way decides whether that minute is waited. Here the job starts when all is
 there, makes the file beside its place, checks it, and moves it: one job, and nothing that looks again.
 
+A job that fails costs no piece: those that are on the cluster, of the right size, stay, and the next attempt submits
+another job. Only after some failures all is sent anew.
+
 Where something was appended to a file that the cluster has, only that is sent: the job begins with a copy of what is
 there. Its checksum is compared always, since nobody else compares what was there with what is here.
 
@@ -14,7 +17,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,10 +26,19 @@ from typing import Any, Protocol
 
 import trio
 
-from f7tfs.cluster.errors import NotADirectory, NotFound, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.errors import (
+    ClusterError,
+    Interrupted,
+    NotADirectory,
+    NotFound,
+    RemoteFailure,
+    Unavailable,
+    Uncertain,
+    Unsupported,
+)
 from f7tfs.cluster.following import JobFollower, TransferJob
-from f7tfs.cluster.join_script import Joined, append_script, join_script, known_by
-from f7tfs.cluster.model import JobRequest, Kind, Limits, Stat
+from f7tfs.cluster.join_script import SPOILED, Joined, append_script, join_script, known_by
+from f7tfs.cluster.model import Entry, JobRequest, Kind, Limits, Stat
 from f7tfs.cluster.names import is_plain
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch, removed
@@ -37,6 +50,8 @@ from f7tfs.firecrest.tasks import gather
 logger = logging.getLogger(__name__)
 
 _PARALLEL = 4
+_MOST_FAILURES = 5
+"""After so many the pieces are believed to be the cause."""
 _NAME = "f7t_join"
 """What the job is called: as FirecREST's own, it is not shown among the user's jobs."""
 ROUTES = frozenset({"pieces", "append"})
@@ -49,6 +64,7 @@ class Files(Protocol):
     @property
     def limits(self) -> Limits: ...
     async def stat(self, path: str) -> Stat: ...
+    async def list_directory(self, path: str) -> list[Entry]: ...
     async def make_directory(self, path: str) -> None: ...
     async def write_direct(self, path: str, content: Slice) -> None: ...
     async def remove(self, path: str) -> None: ...
@@ -105,17 +121,24 @@ class Pieces:
         await record.clear()
 
     async def _resumed(self, path: str, record: UploadRecord, size: int, start: int) -> dict[str, Any] | None:
-        state = record.load()
+        """What an earlier attempt has left; of its pieces those that are there whole, by one listing."""
+        state, piece = record.load(), self._files.limits.direct_write
         if state.get("route") not in ROUTES:
             return None
-        if not fits(state, _route(start), path, size, record) or state.get("start", 0) != start:
+        state = {"start": 0, "before": None, "mode": NEW_FILE_MODE, "piece": piece, "failures": 0, **state}
+        if not fits(state, _route(start), path, size, record) or (state["start"], state["piece"]) != (start, piece):
             await self.give_up(state)
             return None
         try:
-            await self._files.stat(str(state["directory"]))
-        except NotFound:
+            found = await self._files.list_directory(str(state["directory"]))
+        except (NotFound, NotADirectory):
             return None
-        return {"start": 0, "before": None, "mode": NEW_FILE_MODE, **state}
+        there = {(entry.name, entry.size) for entry in found if entry.kind is Kind.FILE}
+        wanted = {str(index): last - first for index, (first, last) in enumerate(_bounds(start, size, piece))}
+        sent = {index: name for index, name in state["sent"].items() if (name, wanted.get(index)) in there}
+        if len(sent) < len(state["sent"]):
+            logger.warning("%s: %d of its pieces are lost, and sent again", path, len(state["sent"]) - len(sent))
+        return {**state, "sent": sent}
 
     async def _begun(self, path: str, size: int, record: UploadRecord, start: int) -> dict[str, Any]:
         before = await self._known(path, start) if start else None
@@ -131,9 +154,11 @@ class Pieces:
             "size": size,
             "start": start,
             "before": before,
+            "piece": self._files.limits.direct_write,
             "directory": directory,
             "sent": {},
             "job": None,
+            "failures": 0,
         }
         await record.save(state)
         await self._files.make_directory(directory)
@@ -155,7 +180,7 @@ class Pieces:
         Without them it brings nothing to its place, though it runs on. Raises Unavailable.
         """
         if state["job"]:
-            await self._jobs.cancel(TransferJob(str(state["job"]), ""))
+            await self._jobs.cancel(_job(state))
         await removed_for_certain(self._files.remove, str(state["directory"]))
 
     # -- the steps -------------------------------------------------------------------------------
@@ -163,22 +188,40 @@ class Pieces:
     async def _carry_on(
         self, path: str, source: Path, size: int, state: dict[str, Any], progress: Progress, record: UploadRecord
     ) -> None:
-        directory = str(state["directory"])
-        if not state["job"]:
-            await self._send_pieces(source, size, state, progress, record)
-            progress("queued", size - int(state["start"]))
-            script = await self._script(path, source, size, state)
-            request = JobRequest(working_directory=directory, script=script, name=_NAME)
-            state["job"] = await self._submit(request)
-            await record.save(state)
-        job = TransferJob(str(state["job"]), f"{directory}/err")
-        self._jobs.ids.add(job.job_id)
-        progress("finishing", size - int(state["start"]))
-        bound, done = self._jobs.patience.upload(size), f"{directory}/done"
-        await self._jobs.follow(job, lambda: self._is_there(done), bound, f"uploading {path}", patient=True)
+        async with self._kept(state, record):
+            if not state["job"]:
+                await self._send_pieces(source, size, state, progress, record)
+                progress("queued", size - int(state["start"]))
+                script = await self._script(path, source, size, state)
+                request = JobRequest(working_directory=str(state["directory"]), script=script, name=_NAME)
+                state["job"] = await self._submit(request)
+                await record.save(state)
+            job = _job(state)
+            self._jobs.ids.add(job.job_id)
+            progress("finishing", size - int(state["start"]))
+            bound, done = self._jobs.patience.upload(size), f"{state['directory']}/done"
+            await self._jobs.follow(job, lambda: self._is_there(done), bound, f"uploading {path}", patient=True)
         arrived = (await self._files.stat(path)).size
         if arrived != size:
             raise RemoteFailure(f"{path}: {arrived} bytes of {size} have arrived")
+
+    @asynccontextmanager
+    async def _kept(self, state: dict[str, Any], record: UploadRecord) -> AsyncIterator[None]:
+        """What fails in the block for no reason of its own leaves the pieces to the next attempt, which joins them.
+
+        A job that is lost out of sight may still run: two of them harm nothing.
+        """
+        try:
+            yield
+        except (RemoteFailure, Uncertain) as error:
+            if not record.kept or state["failures"] >= _MOST_FAILURES or _is_spoiled(error):
+                raise
+            if state["job"]:
+                await self._jobs.cancel(_job(state))
+            state.update(job=None, failures=state["failures"] + 1)
+            await record.save(state)
+            left = f"failure {state['failures']} of at most {_MOST_FAILURES}"
+            raise Interrupted(f"{error}; what was sent is kept for the next attempt ({left})") from error
 
     async def _script(self, path: str, source: Path, size: int, state: Mapping[str, Any]) -> str:
         directives, directory, before = self._directives(), str(state["directory"]), state["before"]
@@ -195,7 +238,7 @@ class Pieces:
     async def _send_pieces(
         self, source: Path, size: int, state: dict[str, Any], progress: Progress, record: UploadRecord
     ) -> None:
-        bounds = _bounds(int(state["start"]), size, self._files.limits.direct_write)
+        bounds = _bounds(int(state["start"]), size, int(state["piece"]))
         meter = Meter(progress, "transferring")
         meter.moved(sum(stop - start for index, (start, stop) in enumerate(bounds) if str(index) in state["sent"]))
         room = trio.CapacityLimiter(_PARALLEL)
@@ -218,6 +261,14 @@ class Pieces:
         except NotFound:
             return False
         return True
+
+
+def _job(state: Mapping[str, Any]) -> TransferJob:
+    return TransferJob(str(state["job"]), f"{state['directory']}/err")
+
+
+def _is_spoiled(error: ClusterError) -> bool:
+    return any(complaint in str(error) for complaint in SPOILED)
 
 
 def _route(start: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, RemoteFailure, Unavailable
+from f7tfs.cluster.errors import ClusterError, Interrupted, NotADirectory, NotFound, RemoteFailure, Unavailable
 from f7tfs.cluster.scratch import CLEANING
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def is_interrupted(error: BaseException) -> bool:
 def told(error: BaseException) -> BaseException:
     """What the caller of an upload gets: what failed on the cluster for no reason that is known is tried again."""
     if isinstance(error, RemoteFailure):
-        again = Unavailable(f"{error}; it is sent again")
+        again = Interrupted(f"{error}; it is sent again")
         again.__cause__ = error
         return again
     return error

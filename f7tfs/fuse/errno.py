@@ -31,6 +31,7 @@ ERRNO: dict[type[errors.ClusterError], int] = {
     errors.Unauthorized: errno.EACCES,
     errors.RemoteFailure: errno.EIO,
     errors.Unavailable: errno.EHOSTUNREACH,
+    errors.Interrupted: errno.EIO,
     errors.TimedOut: errno.ETIMEDOUT,
     errors.Busy: errno.EAGAIN,
     errors.Uncertain: errno.EIO,

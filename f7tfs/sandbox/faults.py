@@ -83,6 +83,8 @@ class Faults:
     """The scheduler refuses the next so many jobs, transfer jobs included."""
     hold_jobs: bool = False
     """Jobs stay PENDING, as in a full queue. Not with a real Slurm."""
+    fail_jobs: list[str] = field(default_factory=list)
+    """The states that the user's next jobs end in, having done nothing: `["NODE_FAIL"]`. Not with a real Slurm."""
     jobs_unseen: int = 0
     """v2: the next so many looks at a job do not find it."""
     jobs_lagging: int = 0

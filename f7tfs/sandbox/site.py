@@ -67,7 +67,7 @@ class Site:
         self.scheduler: Scheduler = (
             SlurmScheduler(settings, nursery)
             if settings.scheduler == "slurm"
-            else LocalScheduler(settings, self.root, nursery, lambda: self.faults.hold_jobs)
+            else LocalScheduler(settings, self.root, nursery, lambda: self.faults.hold_jobs, self._fate)
         )
         self.store = ObjectStore(settings, settings.client_secret)
         self._sessions = 0
@@ -93,6 +93,10 @@ class Site:
         if self.faults.take("refuse_jobs"):
             raise SlurmRefused(1, REFUSED)
         return await self.scheduler.submit(request, work)
+
+    def _fate(self) -> str:
+        """The state that the job which would begin now ends in instead; empty: it begins."""
+        return self.faults.fail_jobs.pop(0) if self.faults.fail_jobs else ""
 
     async def staging(self) -> None:
         """What a slow object store adds to a transfer."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, Unauthorized, Unavailable
+from f7tfs.cluster.errors import ClusterError, Interrupted, Unauthorized, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Reachability:
 
     def failed(self, error: ClusterError) -> None:
         """A call failed: that may tell whether the cluster is there, and whether it lets this user in."""
-        if isinstance(error, Unavailable):
+        if isinstance(error, Unavailable) and not isinstance(error, Interrupted):
             self.lost(error)
         elif isinstance(error, Unauthorized):
             self._denied(error)

@@ -418,28 +418,6 @@ def test_pieces_that_were_sent_are_not_sent_again(site: Site, tmp_path: Path, ph
     assert sent == 5 - left
 
 
-@cancels_requests
-@pytest.mark.parametrize("site", ["2"], indirect=True)
-def test_pieces_that_are_not_whole_are_not_joined(site: Site, tmp_path: Path) -> None:
-    big(tmp_path / "source", 11 * MIB)
-    (site.real / "f").write_bytes(b"old")
-    record = Record(stop=lambda state: len(state["sent"]) == 3)
-
-    async def first(cluster: Cluster) -> None:
-        with record.scope:
-            await in_pieces(tmp_path / "source", f"{site.top}/f", record)(cluster)
-
-    site.run(first)
-    record.stop = lambda _: False
-    (piece,) = (site.sandbox.home / ".f7tfs").glob("*/p00001-*")
-    piece.write_bytes(b"cut")
-    with pytest.raises(errors.Unavailable, match="wrong size"):
-        site.run(in_pieces(tmp_path / "source", f"{site.top}/f", record))
-    assert (site.real / "f").read_bytes() == b"old"
-    site.run(in_pieces(tmp_path / "source", f"{site.top}/f", record))
-    assert (site.real / "f").stat().st_size == 11 * MIB
-
-
 @pytest.mark.parametrize("site", ["2"], indirect=True)
 def test_nothing_of_a_middle_size_waits_for_a_second_look(
     site: Site, tmp_path: Path, start_sandbox: Callable[..., SandboxProcess]
