@@ -9,9 +9,9 @@ from f7tfs.cluster.errors import TimedOut, Uncertain
 from f7tfs.cluster.lookup import kind_of
 from f7tfs.cluster.model import Entry, Stat
 from f7tfs.cluster.names import check_v2_job
+from f7tfs.cluster.quoted_jobs_v2 import FileJobs
 from f7tfs.cluster.rename_v2 import RenameV2
 from f7tfs.cluster.transfer_v2 import TransferJobs
-from f7tfs.firecrest.client_v2 import FirecrestV2
 
 
 class Files(Protocol):
@@ -25,9 +25,9 @@ class Files(Protocol):
 class ErrandsV2:
     """One system's."""
 
-    def __init__(self, files: Files, client: FirecrestV2, jobs: TransferJobs, rename: RenameV2) -> None:
+    def __init__(self, files: Files, by_jobs: FileJobs, jobs: TransferJobs, rename: RenameV2) -> None:
         self._files = files
-        self._client = client
+        self._by_jobs = by_jobs
         self._jobs = jobs
         self._rename = rename
 
@@ -37,7 +37,7 @@ class ErrandsV2:
         check_v2_job(target)
         before = await check_copy(self._files, source, target)
         what = f"copying {source} to {target}"
-        told = await self._jobs.run(errand, what, self._client.transfer_cp, source, target)
+        told = await self._jobs.run(errand, what, self._by_jobs.copy(source, target), source, target)
         await check_copied(self._files, before, source, target, told)
 
     async def move(self, source: str, target: str, errand: Errand) -> None:
@@ -50,6 +50,6 @@ class ErrandsV2:
         try:
             await self._files.remove(path)
         except (TimedOut, Uncertain):
-            told = await self._jobs.run(errand, f"removing {path}", self._client.transfer_rm, path)
+            told = await self._jobs.run(errand, f"removing {path}", self._by_jobs.remove(path), path)
             if await kind_of(self._files.stat, path) is not None:
                 raise failure(f"removing {path}", told) from None

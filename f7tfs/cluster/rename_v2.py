@@ -7,16 +7,16 @@ from f7tfs.cluster.errors import AlreadyExists, NotADirectory, NotFound, Uncerta
 from f7tfs.cluster.lookup import StatCall
 from f7tfs.cluster.model import Kind, Stat
 from f7tfs.cluster.names import check_v2_job
+from f7tfs.cluster.quoted_jobs_v2 import FileJobs
 from f7tfs.cluster.transfer_v2 import TransferJobs
-from f7tfs.firecrest.client_v2 import FirecrestV2
 
 
 class RenameV2:
     """Renames one entry after the other; see `Cluster.rename`."""
 
-    def __init__(self, stat: StatCall, client: FirecrestV2, jobs: TransferJobs) -> None:
+    def __init__(self, stat: StatCall, files: FileJobs, jobs: TransferJobs) -> None:
         self._stat = stat
-        self._client = client
+        self._files = files
         self._jobs = jobs
 
     async def __call__(self, old: str, new: str, errand: Errand | None = None, *, patient: bool = False) -> None:
@@ -34,14 +34,15 @@ class RenameV2:
         target = await self._found(new)
         if target is not None and target.kind is Kind.DIRECTORY:
             raise AlreadyExists(new)
+        mv = self._files.move(old, new)
         what = f"renaming {old} to {new}"
         if errand is not None:
-            told = await self._jobs.run(errand, what, self._client.transfer_mv, old, new)
+            told = await self._jobs.run(errand, what, mv, old, new)
             if not await self._is_done(before, old, new):
                 raise failure(what, told)
             return
         try:
-            job = await self._jobs.start(self._client.transfer_mv, old, new)
+            job = await self._jobs.start(mv, old, new)
         except Uncertain:
             if await self._is_done(before, old, new):
                 return

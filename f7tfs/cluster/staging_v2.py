@@ -15,6 +15,7 @@ from f7tfs.cluster.errors import NotFound, Unavailable, Unsupported
 from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v2_job, is_plain
 from f7tfs.cluster.port import Progress
+from f7tfs.cluster.quoted_jobs_v2 import FileJobs
 from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.storage import EARLY, check_source, size_of_copy
 from f7tfs.cluster.transfer_v2 import TransferJobs
@@ -36,6 +37,7 @@ class StagingV2:
         self,
         files: Files,
         client: FirecrestV2,
+        by_jobs: FileJobs,
         jobs: TransferJobs,
         scratch: Scratch,
         storage: ObjectStorage,
@@ -44,6 +46,7 @@ class StagingV2:
     ) -> None:
         self._files = files
         self._client = client
+        self._by_jobs = by_jobs
         self._jobs = jobs
         self._scratch = scratch
         self._storage = storage
@@ -75,7 +78,7 @@ class StagingV2:
                 yield copy.path
 
     async def _copy(self, path: str, copy: str, size: int) -> None:
-        job = await self._jobs.start(self._client.transfer_cp, path, copy)
+        job = await self._jobs.start(self._by_jobs.copy(path, copy), path, copy)
         bound = self._jobs.patience.transfer(size)
         async with self._jobs.given_up(job):
             await self._jobs.follow(job, lambda: self._has_size(copy, size), bound, f"copying {path}")

@@ -14,6 +14,7 @@ from f7tfs.cluster.model import StagedObject
 from f7tfs.cluster.patience import Patience
 from f7tfs.cluster.pieces import Pieces
 from f7tfs.cluster.port import Progress
+from f7tfs.cluster.quoted_jobs_v2 import FileJobs
 from f7tfs.cluster.rename_v2 import RenameV2
 from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.site_v2 import SiteV2
@@ -45,17 +46,22 @@ class ClusterV2(Assembled[FirecrestV2, SiteV2], FilesV2):
         seconds = site.url_seconds
         scratch = Scratch(self, root_hint)
         self._transfers = transfers = TransferJobs(client, site, account, patience or Patience())
-        self._rename = rename = RenameV2(self.stat, client, transfers)
         jobs = JobsV2(self, client, transfers.ids, account)
+
+        def directives() -> list[str]:
+            return site.directives_for(account)
+
+        by_jobs = FileJobs(client, jobs.submit, scratch, directives)
+        self._rename = rename = RenameV2(self.stat, by_jobs, transfers)
         self._parts = Parts(
             scratch=scratch,
             storage=object_storage,
-            staging=StagingV2(self, client, transfers, scratch, object_storage, url_seconds=seconds),
+            staging=StagingV2(self, client, by_jobs, transfers, scratch, object_storage, url_seconds=seconds),
             uploads=IngestV2(
                 self, client, transfers, scratch, object_storage, rename, url_seconds=seconds, verify=verify
             ),
-            pieces=Pieces(self, jobs.submit, transfers, scratch, lambda: site.directives_for(account), verify=verify),
-            errands=ErrandsV2(self, client, transfers, rename),
+            pieces=Pieces(self, jobs.submit, transfers, scratch, directives, verify=verify),
+            errands=ErrandsV2(self, by_jobs, transfers, rename),
             scheduler=jobs,
             noting=(scratch, transfers),
         )
