@@ -22,7 +22,7 @@ from f7tfs.cluster.model import Stat
 from f7tfs.cluster.names import check_v2_job
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
-from f7tfs.cluster.storage import EARLY, Meter, check_content, check_target, translated_storage
+from f7tfs.cluster.storage import EARLY, ContentCheck, Meter, check_target, translated_storage
 from f7tfs.cluster.transfer_v2 import TransferJobs
 from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.client_v2 import FirecrestV2
@@ -39,7 +39,6 @@ class Files(Protocol):
     """What is needed of the direct calls."""
 
     async def stat(self, path: str) -> Stat: ...
-    async def checksum(self, path: str) -> str: ...
     async def remove(self, path: str) -> None: ...
     async def chmod(self, path: str, mode: int) -> None: ...
 
@@ -57,7 +56,7 @@ class IngestV2:
         rename: Rename,
         *,
         url_seconds: float,
-        verify: bool = False,
+        verify: ContentCheck | None,
     ) -> None:
         self._files = files
         self._client = client
@@ -152,7 +151,7 @@ class IngestV2:
             bound, what = self._jobs.patience.upload(size), f"uploading {path}"
             await self._jobs.follow(_job(state), lambda: self._has_size(temporary, size), bound, what, patient=True)
             if self._verify:
-                await check_content(self._files.checksum, path, temporary, source)
+                await self._verify(path, temporary, source)
             progress("finishing", size)
             if mode != state["mode"]:
                 # Before it is at its place: nobody else is to read it meanwhile.

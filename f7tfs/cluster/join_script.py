@@ -37,7 +37,7 @@ def join_script(directives: Sequence[str], directory: str, pieces: Sequence[str]
 
     `directory` and `pieces` are plain names. A target that is a directory is refused, and a symlink replaced.
     """
-    return _script(directives, directory, _made_of(pieces, joined))
+    return batch_script(directives, directory, _made_of(pieces, joined))
 
 
 def append_script(
@@ -58,7 +58,7 @@ def append_script(
     )
     made = _made_of(pieces, joined, target)
     move = made.pop()
-    return _script(
+    return batch_script(
         directives, directory, [again, unchanged, *made, f'chmod --reference={target} -- "$new"', unchanged, move]
     )
 
@@ -86,7 +86,8 @@ def _made_of(pieces: Sequence[str], joined: Joined, *first: str) -> list[str]:
     ]
 
 
-def _script(directives: Sequence[str], directory: str, commands: Sequence[str]) -> str:
+def batch_script(directives: Sequence[str], directory: str, commands: Sequence[str]) -> str:
+    """Runs `commands` in `directory`, a plain name: `done` is there if all went well; `err` tells what did not."""
     return "\n".join(
         [
             "#!/bin/bash",

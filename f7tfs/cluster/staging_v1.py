@@ -26,8 +26,8 @@ from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import CLEANING, Scratch
 from f7tfs.cluster.storage import (
     EARLY,
+    ContentCheck,
     Meter,
-    check_content,
     check_source,
     check_target,
     size_of_copy,
@@ -46,7 +46,6 @@ class Files(Protocol):
     @property
     def system(self) -> str: ...
     async def stat(self, path: str) -> Stat: ...
-    async def checksum(self, path: str) -> str: ...
     async def remove(self, path: str) -> None: ...
     async def make_symlink(self, path: str, target: str) -> None: ...
     async def rename(self, old: str, new: str) -> None: ...
@@ -66,7 +65,7 @@ class StagingV1:
         *,
         url_seconds: float,
         largest: int | None = None,
-        verify: bool = False,
+        verify: ContentCheck | None,
     ) -> None:
         self._files = files
         self._client = client
@@ -221,7 +220,7 @@ class StagingV1:
         if arrived != size:
             raise RemoteFailure(f"{path}: {arrived} bytes of {size} have arrived")
         if self._verify:
-            await check_content(self._files.checksum, path, temporary, source)
+            await self._verify(path, temporary, source)
 
     async def _forget(self, task_id: str) -> None:
         try:

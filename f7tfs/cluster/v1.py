@@ -8,6 +8,7 @@ from pathlib import Path
 
 from f7tfs.cluster import translate, windows
 from f7tfs.cluster.assembled import Assembled, Parts
+from f7tfs.cluster.checksum_job import ChecksumJob
 from f7tfs.cluster.errands_v1 import ErrandsV1
 from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.files_v1 import FilesV1
@@ -21,6 +22,7 @@ from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.site_v1 import SiteV1
 from f7tfs.cluster.staging_v1 import StagingV1
+from f7tfs.cluster.storage import ContentCheck
 from f7tfs.cluster.tasks_v1 import TasksV1
 from f7tfs.cluster.translate import translated
 from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord
@@ -49,6 +51,8 @@ class ClusterV1(Assembled[FirecrestV1, SiteV1], FilesV1):
         scratch = Scratch(self, root_hint)
         tasks = TasksV1(client, patience or Patience())
         jobs = JobsV1(self, client, tasks, account)
+        ours = JoinJobsV1(self, jobs, tasks.patience)
+        checksum = ChecksumJob(self, jobs.submit, ours, scratch, list)
         self._staging = StagingV1(
             self,
             client,
@@ -57,14 +61,14 @@ class ClusterV1(Assembled[FirecrestV1, SiteV1], FilesV1):
             object_storage,
             url_seconds=site.url_seconds,
             largest=site.largest_upload,
-            verify=verify,
+            verify=ContentCheck(self.checksum, checksum) if verify else None,
         )
         self._parts = Parts(
             scratch=scratch,
             storage=object_storage,
             staging=self._staging,
             uploads=self._staging,
-            pieces=Pieces(self, jobs.submit, JoinJobsV1(self, jobs, tasks.patience), scratch, list),
+            pieces=Pieces(self, jobs.submit, ours, scratch, list),
             errands=ErrandsV1(self, client, tasks, jobs, scratch, account),
             scheduler=jobs,
             noting=(scratch, jobs),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from f7tfs.cluster import storage, windows
 from f7tfs.cluster.assembled import Assembled, Parts
+from f7tfs.cluster.checksum_job import ChecksumJob
 from f7tfs.cluster.errands_v2 import ErrandsV2
 from f7tfs.cluster.files_v2 import FilesV2
 from f7tfs.cluster.ingest_v2 import IngestV2
@@ -19,6 +20,7 @@ from f7tfs.cluster.rename_v2 import RenameV2
 from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.staging_v2 import StagingV2
+from f7tfs.cluster.storage import ContentCheck
 from f7tfs.cluster.transfer_v2 import TransferJobs
 from f7tfs.cluster.upload import NEW_FILE_MODE, NoRecord, UploadRecord
 from f7tfs.firecrest.client_v2 import FirecrestV2
@@ -52,13 +54,15 @@ class ClusterV2(Assembled[FirecrestV2, SiteV2], FilesV2):
             return site.directives_for(account)
 
         by_jobs = FileJobs(client, jobs.submit, scratch, directives)
+        checksum = ChecksumJob(self, jobs.submit, transfers, scratch, directives)
+        check = ContentCheck(self.checksum, checksum) if verify else None
         self._rename = rename = RenameV2(self.stat, by_jobs, transfers)
         self._parts = Parts(
             scratch=scratch,
             storage=object_storage,
             staging=StagingV2(self, client, by_jobs, transfers, scratch, object_storage, url_seconds=seconds),
             uploads=IngestV2(
-                self, client, transfers, scratch, object_storage, rename, url_seconds=seconds, verify=verify
+                self, client, transfers, scratch, object_storage, rename, url_seconds=seconds, verify=check
             ),
             pieces=Pieces(self, jobs.submit, transfers, scratch, directives, verify=verify),
             errands=ErrandsV2(self, by_jobs, transfers, rename),
