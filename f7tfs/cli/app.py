@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -104,12 +105,24 @@ def _unexpected(error: Exception) -> int:
             complain(told.rstrip("."), f"{name} --help tells how it is called")
         return 2
     _trace()
+    if isinstance(error, FileNotFoundError) and _is_nowhere():
+        complain("the working directory is gone", "cd to one that is there, and try again")
+        return 1
     if isinstance(error, OSError) and error.filename is not None:
         # What the user's own disk or names refuse, wherever that comes up.
         complain(f"{error.filename}: {error.strerror}", "f7tfs --debug COMMAND shows where")
         return 1
     complain(f"unexpected {type(error).__name__}: {error} (a defect)", "f7tfs --debug COMMAND shows where")
     return 1
+
+
+def _is_nowhere() -> bool:
+    """Whether the directory that the command was called in has been removed: no relative path means anything then."""
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd is no more than that
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _trace() -> None:

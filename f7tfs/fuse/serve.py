@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,7 @@ async def serve(
     pyfuse3.init(operations, str(mountpoint), mount_options(options))
     logging.getLogger("pyfuse3").addFilter(_expected)
     filesystem.upkeep.on_stale_entry = _invalidate_entry
+    filesystem.upkeep.on_stale_attributes = _invalidate_attributes
     operations.watchdog.connection = fuse_descriptor()
     unmounted = False
     try:
@@ -93,6 +95,12 @@ def _invalidate_entry(parent: Directory, name: str) -> None:
     pyfuse3.invalidate_entry_async(
         pyfuse3.InodeT(parent.number), pyfuse3.FileNameT(os.fsencode(name)), ignore_enoent=True
     )
+
+
+def _invalidate_attributes(directory: Directory) -> None:
+    # Of the attributes alone: that waits for nothing, so it needs no thread.
+    with suppress(OSError):  # the kernel has forgotten it meanwhile
+        pyfuse3.invalidate_inode(pyfuse3.InodeT(directory.number), attr_only=True)
 
 
 def _expected(record: logging.LogRecord) -> bool:

@@ -129,6 +129,7 @@ class Assembly:
         self.upkeep.errands = Errands(
             cluster, self.reintegration, sender, displaced, self.transfers, nursery, options
         )
+        self.metadata.on_gone = self.upkeep.gone
         self.jobs.book.on_moved = self.upkeep.changed_there
         self.upkeep.after_drain = self.jobs.settled
         self.upkeep.more_status = self.jobs.status

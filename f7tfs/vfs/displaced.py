@@ -57,12 +57,14 @@ class Displaced:
         node, now = self._metadata.tree.find(old), trio.current_time()
         if node is None or node.parent is None:
             return
+        self._metadata.on_gone(node)
         directory, _, name = new.rpartition("/")
         parent = self._metadata.tree.find(directory or "/") if new else None
         if not isinstance(parent, Directory):
             self._metadata.tree.detach(node, now)
             return
         if (replaced := parent.children.get(name)) is not None:
+            self._metadata.on_gone(replaced)
             self._metadata.tree.detach(replaced, now)
         self._metadata.tree.move(node, parent, name, now)
         await self._journal.renamed(old, new, [], None, number=self._metadata.kept.number_to_keep(node))

@@ -80,6 +80,8 @@ class Metadata:
         """Lists a directory, perhaps with others, for who looks for a name in it."""
         self.on_changed: Callable[[File], None] = lambda _file: None
         """Told of files whose content is another one on the cluster now."""
+        self.on_gone: Callable[[Node], None] = lambda _node: None
+        """Told of nodes that the cluster has no longer where they were; they have their parents and names still."""
 
     # -- start -----------------------------------------------------------------------------------
 
@@ -197,6 +199,7 @@ class Metadata:
             return old
         if old is not None:
             self.tree.detach(old, now)
+            self.on_gone(old)
             parent.removed.pop(name, None)
         self.tree.attach(new, parent, name)
         return new
@@ -294,6 +297,8 @@ class Metadata:
             self._listings[directory.number] = directory
         for file in merged.changed:
             self.on_changed(file)
+        for node in merged.vanished:
+            self.on_gone(node)
         if merged.adopted:
             await self._journal.adopt_times(merged.adopted)
         if merged.forgotten:

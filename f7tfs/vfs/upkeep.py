@@ -14,7 +14,7 @@ from f7tfs.vfs.errands import Errands
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.keeper import JournalKeeper, entry
 from f7tfs.vfs.metadata import Metadata
-from f7tfs.vfs.nodes import Directory
+from f7tfs.vfs.nodes import Directory, Node
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.reintegration import DrainProgress, Reintegration
 from f7tfs.vfs.transfers import Transfers
@@ -50,7 +50,10 @@ class Upkeep:
         self.more_status: Callable[[], dict[str, object]] = dict
         """What others add to the status."""
         self.on_stale_entry: Callable[[Directory, str], None] = lambda _parent, _name: None
-        """Told of names that the kernel should ask for again."""
+        """Told of names that the kernel should ask for again. Not of a directory that may still be there: a name that
+        is taken from the kernel is taken from the processes too whose working directory it is."""
+        self.on_stale_attributes: Callable[[Directory], None] = lambda _directory: None
+        """Told of directories whose attributes the kernel should ask for again."""
 
     async def settle_below(self, path: str) -> None:
         """Wait until what was written here is on the cluster; a job must find it there."""
@@ -84,8 +87,18 @@ class Upkeep:
     def _expire(self, directory: Directory) -> None:
         self._metadata.expire(directory)
         for name, child in directory.children.items():
-            if child.lookups:
+            if not child.lookups:
+                continue
+            if isinstance(child, Directory):
+                self.on_stale_attributes(child)
+            else:
                 self.on_stale_entry(directory, name)
+
+    def gone(self, node: Node) -> None:
+        """A node is not any longer where it was; it has its parent and name still."""
+        if isinstance(node, Directory) and node.parent is not None and node.lookups:
+            # The kernel would believe in it until its time-out. What is no directory it looks up by itself.
+            self.on_stale_entry(node.parent, node.name)
 
     # -- the journal -----------------------------------------------------------------------------
 

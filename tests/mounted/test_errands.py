@@ -225,3 +225,26 @@ def test_a_file_that_was_sent_in_part_is_gone_on_with(
     if api == "v2":
         assert sum(n for call, n in mount.sandbox.calls().items() if call.endswith("ops/upload")) < 8
     assert list((mount.remote / ".f7tfs").iterdir()) == []
+
+
+def test_nobody_loses_the_working_directory_by_what_is_done_beside_it(mount: Mount) -> None:
+    mount.sh("mkdir -p proj/deep old swapped; echo 1 > proj/input.dat")
+    done(mount, "sync", str(mount.path))
+    with subprocess.Popen(["cat"], cwd=mount.path / "proj" / "deep", stdin=subprocess.PIPE) as working:
+        seen = [
+            (words[0], done(mount, *words) and "", os.readlink(f"/proc/{working.pid}/cwd"))
+            for words in (
+                ("refresh", at(mount, "proj/input.dat")),
+                ("refresh", str(mount.path)),
+                ("cp", at(mount, "proj/input.dat"), at(mount, "proj/copy")),
+                ("rm", "-r", at(mount, "old")),
+            )
+        ]
+        working.kill()
+    assert seen == [(command, "", at(mount, "proj/deep")) for command in ("refresh", "refresh", "cp", "rm")]
+    assert not (mount.path / "old").exists()
+    # What another has put in the place of a directory is seen at once all the same.
+    (mount.remote / "swapped").rmdir()
+    (mount.remote / "swapped").write_text("a file now\n")
+    done(mount, "refresh", str(mount.path))
+    assert (mount.path / "swapped").read_text() == "a file now\n"

@@ -106,6 +106,20 @@ def test_a_traceback_is_shown_to_who_asks_for_it(home: Path) -> None:
     assert "Traceback" not in f7tfs(home, "refresh", "empty").stderr
 
 
+@pytest.mark.parametrize("words", ["jobs submit /dev/null", "jobs list", "prefetch ."])
+def test_a_working_directory_that_is_gone_is_told(home: Path, words: str) -> None:
+    script = f'rmdir ../empty && exec "{sys.executable}" -m f7tfs {words}'
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env={**os.environ, "HOME": str(home)},
+        cwd=home / "empty",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "the working directory is gone\ncd to one that is there" in refused(done)
+
+
 def test_a_command_starts_without_what_only_a_daemon_needs(home: Path) -> None:
     script = "import sys, f7tfs.cli.app; print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
