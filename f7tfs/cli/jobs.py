@@ -119,14 +119,14 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-_UNTOLD = ("key", "finished", "steps")
+_UNTOLD = ("key", "finished", "steps", "script_name")
 """What the state and the title tell already."""
 
 
 @jobs.command("show")
 def show_job(job: JobId, mount: InMount = None, as_json: Json = False) -> None:
     """Show all that is known of a job."""
-    info = _info(_jobs_of(mount) / job)
+    info = _info(_place(_jobs_of(mount), job))
     if as_json:
         show_json(info)
     else:
@@ -215,7 +215,16 @@ def _place(directory: Path, job: str) -> Path:
     """A job's directory. What `last` and the names of scripts are links to changes with the next submission."""
     place = directory / job
     with _told(), waiting("asking the scheduler"):
-        return directory / place.readlink().name if place.is_symlink() else place
+        if place.is_symlink():
+            return directory / place.readlink().name
+        return place if os.path.lexists(place) else directory / (_newest(directory, job) or job)
+
+
+def _newest(directory: Path, name: str) -> str | None:
+    """The newest job of that name, or of a script of that name, wherever in the mount it was submitted."""
+    found = json.loads((directory / "queue.json").read_text())
+    keys = [job["key"] for job in found if name in (job["name"], job["script_name"])]
+    return keys[-1] if keys else None
 
 
 def _read(script: Path) -> bytes:

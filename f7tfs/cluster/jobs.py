@@ -17,6 +17,8 @@ _TRANSFER_NAMES = re.compile(
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _SECONDS = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)(?:\.\d+)?")
 
+_MADE_TO_END = frozenset({JobState.CANCELLED, JobState.TIMEOUT, JobState.DEADLINE, JobState.PREEMPTED})
+
 
 def state_of(text: str) -> JobState:
     """From Slurm's word; `CANCELLED by 4103` is CANCELLED."""
@@ -42,14 +44,16 @@ def job_of_v2(item: Mapping[str, Any]) -> Job:
     status = item.get("status") or {}
     time = item.get("time") or {}
     state = state_of(str(status.get("state", "")))
+    steps = tuple(_step(step) for step in item.get("tasks") or ())
+    exit_code, signal = _result(state, status.get("exitCode"), status.get("interruptSignal"), steps)
     started = state.ended or state in {JobState.RUNNING, JobState.COMPLETING, JobState.SUSPENDED}
     return Job(
         job_id=str(item["jobId"]),
         name=str(item.get("name") or ""),
         state=state,
         reason=_text(status.get("stateReason")),
-        exit_code=_int(status.get("exitCode")) if state.ended else None,
-        signal=_int(status.get("interruptSignal")) or None,
+        exit_code=exit_code,
+        signal=signal,
         user=_text(item.get("user")),
         account=_text(item.get("account")),
         partition=_text(item.get("partition")),
@@ -59,8 +63,22 @@ def job_of_v2(item: Mapping[str, Any]) -> Job:
         ended=_float(time.get("end")) if state.ended else None,
         elapsed=_float(time.get("elapsed")),
         limit=_float(time.get("limit")),
-        steps=tuple(_step(step) for step in item.get("tasks") or ()),
+        steps=steps,
     )
+
+
+def _result(
+    state: JobState, exit_code: object, signal: object, steps: tuple[JobStep, ...] = ()
+) -> tuple[int | None, int | None]:
+    """Exit code and signal of a job, by the scheduler's figures.
+
+    Of a job that was made to end, the accounting says 0 and 0, and only its steps have the signal: that 0 is not what
+    a script has returned.
+    """
+    code, by = _int(exit_code) if state.ended else None, _int(signal) or None
+    if code == 0 and state in _MADE_TO_END:
+        return None, by or next((step.signal for step in steps if step.signal), None)
+    return code, by
 
 
 def _step(item: Mapping[str, Any]) -> JobStep:
@@ -88,12 +106,13 @@ def job_of_v1_acct(item: Mapping[str, Any]) -> Job:
     """From v1's accounting. Its times have no zone, so they are told as they are."""
     state = state_of(str(item.get("state", "")))
     exit_code, _, signal = str(item.get("exit_code", "")).partition(":")
+    code, by = _result(state, exit_code, signal)
     return Job(
         job_id=str(item["jobid"]),
         name=_text(item.get("name")),
         state=state,
-        exit_code=_int(exit_code) if state.ended else None,
-        signal=_int(signal) or None,
+        exit_code=code,
+        signal=by,
         user=_text(item.get("user")),
         partition=_text(item.get("partition")),
         nodes=_text(item.get("nodelist")),

@@ -334,6 +334,13 @@ def test_how_a_job_ended(client: Client, script: str, state: str, code: int, sig
     assert (status["state"], status["exitCode"], status["interruptSignal"]) == (state, code, signal)
 
 
+def test_the_local_scheduler_refuses_the_arrays_that_it_does_not_have(client: Client) -> None:
+    job = {"script": "#!/bin/sh\n#SBATCH --array=1-3\n", "workingDirectory": client.home}
+    refused = client.call("POST", "/compute/cluster/jobs", json={"job": job})
+    assert refused.status_code == 500
+    assert "f7tfs sandbox --scheduler slurm has arrays" in refused.json()["message"]
+
+
 def test_a_cancelled_job_takes_its_children_along(client: Client) -> None:
     script = "#!/bin/bash\nsleep 1000 &\necho $! > child\nwait\n"
     job_id = client.submit(script)

@@ -23,7 +23,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def job(ago: timedelta, *, finished: bool) -> dict[str, Any]:
     told = dict.fromkeys(("reason", "exit_code", "signal", "elapsed", "nodes", "working_directory"))
     seen = (datetime.now().astimezone() - ago).isoformat(timespec="seconds")
-    names = {"key": "7", "name": "run.sh", "state": "COMPLETED" if finished else "RUNNING"}
+    names = {"key": "7", "name": "run.sh", "script_name": "run.sh", "state": "COMPLETED" if finished else "RUNNING"}
     return {**told, **names, "finished": finished, "seen": seen, "steps": []}
 
 
@@ -47,3 +47,17 @@ def test_who_lists_old_states_is_told(directory: Path, ago: timedelta, finished:
         assert told in done.stderr if told else done.stderr == ""
         as_json = CliRunner().invoke(module.jobs, [*command, "--json"])
         assert json.loads(as_json.stdout) == ([known] if command == ["list"] else known)
+
+
+def test_a_name_is_looked_for_in_the_whole_mount(directory: Path) -> None:
+    """The script was dropped in the `.jobs` of another directory, and names its job itself."""
+    known = job(timedelta(), finished=True)
+    jobs = [{**known, "key": key, "name": name} for key, name in (("7", "wave"), ("8", "wave"), ("9", "other"))]
+    jobs[-1]["script_name"] = "other.sh"
+    (directory / "queue.json").write_text(json.dumps(jobs))
+    for key in "789":
+        (directory / key).mkdir()
+        (directory / key / "stderr").write_text(f"of {key}\n")
+    for name, told in (("run.sh", "of 8\n"), ("wave", "of 8\n"), ("other.sh", "of 9\n"), ("7", "of 7\n")):
+        assert CliRunner().invoke(module.jobs, ["logs", "--stderr", name]).stdout == told
+    assert "no job nothing.sh" in str(CliRunner().invoke(module.jobs, ["logs", "nothing.sh"]).exception)

@@ -55,7 +55,7 @@ def test_a_pending_job_of_v2_has_neither_begun_nor_ended() -> None:
         ("job_info_completed", JobState.COMPLETED, 0, None),
         ("job_info_failed", JobState.FAILED, 7, None),
         ("job_info_signal", JobState.FAILED, 0, 11),
-        ("job_info_cancelled", JobState.CANCELLED, 0, None),
+        ("job_info_cancelled", JobState.CANCELLED, None, 15),
         ("job_info_running", JobState.RUNNING, None, None),
     ],
 )

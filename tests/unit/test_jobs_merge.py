@@ -99,6 +99,18 @@ def test_a_record_outlives_the_mount_as_it_is() -> None:
     assert again.job == it.job
 
 
+def test_a_job_has_the_name_that_the_scheduler_tells() -> None:
+    it = new_record("run.sh", "/w", "#!/bin/sh\n#SBATCH --job-name=wave\n")
+    it.phase, it.job = Phase.SUBMITTED, job(JobState.PENDING, name="")
+    assert it.called == "run.sh"
+    observe(it, job(JobState.RUNNING, name="allocation"), 1001.0, None)
+    assert it.called == "run.sh"
+    observe(it, job(JobState.RUNNING, name="wave"), 1002.0, None)
+    told = texts.info(it, None, None, None)
+    assert (told["name"], told["script_name"], texts.row(it)[1]) == ("wave", "run.sh", "wave")
+    assert texts.known([it], None)[0]["name"] == "wave"
+
+
 def test_the_status_is_one_line_for_cut() -> None:
     it = record(JobState.COMPLETED)
     it.job = job(JobState.COMPLETED, exit_code=0, elapsed=12.0, nodes="n1")

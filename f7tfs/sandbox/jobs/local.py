@@ -20,6 +20,10 @@ from f7tfs.sandbox.settings import SandboxSettings
 
 CANNOT_START = 53
 """The signal field of a job whose working directory or output cannot be opened."""
+NO_ARRAYS = (
+    "sbatch: error: Batch job submission failed: Job array specification not supported by this pretended scheduler; "
+    "f7tfs sandbox --scheduler slurm has arrays\n"
+)
 KILL_AFTER_SECONDS = 2.0
 HELD_POLL_SECONDS = 0.05
 
@@ -56,6 +60,8 @@ class LocalScheduler:
 
     async def submit(self, request: BatchRequest, work: Work | None = None) -> str:
         options = parse_script(request.script)
+        if options.get("array") is not None:
+            raise SlurmRefused(1, NO_ARRAYS)
         partition = request.partition or options.get("partition") or self._settings.partitions[0]
         if partition not in self._settings.partitions:
             raise SlurmRefused(

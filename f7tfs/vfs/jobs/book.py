@@ -96,11 +96,11 @@ class Book:
         return shown[-1] if shown else None
 
     def named(self, directory: str) -> dict[str, Record]:
-        """By the names of their scripts the newest of each that was dropped in a directory, if it was not removed."""
+        """By the names of jobs and of their scripts the newest of each that was dropped in a directory."""
         found: dict[str, Record] = {}
         for record in sorted(self.records(), key=lambda record: record.created if record.mark else 0.0):
-            if (record.dropped or record.directory) == directory and record.name and "/" not in record.name:
-                found[record.name] = record
+            if (record.dropped or record.directory) == directory:
+                found |= {name: record for name in (record.called, record.name) if name and "/" not in name}
         return found
 
     def dropped(self, directory: str) -> dict[str, Record]:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from f7tfs.cluster.job_marks import names_itself
+from f7tfs.cluster.job_marks import PLACEHOLDERS, names_itself
 from f7tfs.cluster.model import Job, JobRequest, JobState, JobStep
 
 
@@ -46,6 +46,7 @@ class Record:
     key: str
     """The name of its directory: its id, and before it has one a name of ours."""
     name: str
+    """Of its script, where that was dropped here; else the job's."""
     directory: str
     """Where it runs."""
     dropped: str = ""
@@ -70,6 +71,12 @@ class Record:
     """A look that went back in time, which the next one has to confirm."""
     changed: float = field(default_factory=time.time)
     """When its state was last seen to change."""
+
+    @property
+    def called(self) -> str:
+        """The job's name: the scheduler's where it has told one, since a directive of the script may have set it."""
+        told = "" if self.job is None else self.job.name
+        return self.name if told in PLACEHOLDERS else told
 
     @property
     def state(self) -> str:

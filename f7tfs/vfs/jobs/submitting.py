@@ -181,7 +181,7 @@ class Submitter:
         self.problems.pop((record.dropped, record.name), None)
         job = Job(
             job_id=job_id,
-            name=record.name,
+            name="",  # the scheduler's to tell
             state=JobState.PENDING,
             working_directory=record.directory,
             submitted=record.sent,

@@ -34,7 +34,8 @@ def info(record: Record, files: JobFiles | None, zone: Zone | None, seen: float 
     told: dict[str, Any] = {
         "key": record.key,
         "job_id": record.key if job is not None else None,
-        "name": record.name,
+        "name": record.called,
+        "script_name": record.name if record.mark else None,
         "state": record.state,
         "finished": record.ended,
         "reason": record.problem or (job.reason if job else ""),
@@ -67,7 +68,7 @@ def known(records: Iterable[Record], seen: float | None) -> list[dict[str, Any]]
     return [
         {
             "id": record.key if record.phase is Phase.SUBMITTED else None,
-            "name": record.name,
+            "name": record.called,
             "state": record.state,
             "finished": record.ended,
             "since": record.changed,
@@ -107,7 +108,7 @@ def row(record: Record) -> tuple[str, ...]:
     reason = record.problem or (job.reason if job else "")
     nodes = (job.nodes if job else "") or (f"({reason})" if reason else "-")
     elapsed = duration(job.elapsed if job else None)
-    return (record.key, record.name or "-", record.state, elapsed, exit_code, nodes, record.directory)
+    return (record.key, record.called or "-", record.state, elapsed, exit_code, nodes, record.directory)
 
 
 def _line(line: Sequence[str], widths: Sequence[int]) -> str:
