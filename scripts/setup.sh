@@ -78,7 +78,7 @@ install_project() {
     if is_installed "$what" || is_installed test; then return; fi
     extra=test
     [ "$what" = demo ] && extra=sandbox
-    say "installing f7tfs and its dependencies into $venv"
+    say "installing f7tfs and its dependencies into $venv: a minute or two, longer on a busy machine"
     $venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$extra]"
     { pwd; cat pyproject.toml; } > "$venv/installed-$what"
 }

@@ -19,6 +19,7 @@ from f7tfs.config import (
     Settings,
     api_version,
     merge,
+    options_from_table,
     options_from_text,
 )
 from f7tfs.mount import background
@@ -85,16 +86,13 @@ def mount(
         allow_other=allow_other or None,
         attribute_timeout=attribute_timeout,
         deadline=deadline,
-        zone=zone,
         cache_dir=None if cache_dir is None else cache_dir.absolute(),
     )
-    table = merge(flags, options_from_text(",".join([*(option or []), *_write_mode_option(write_mode)])))
+    words = {"write_mode": write_mode, "zone": zone}
+    named = options_from_table({name: word for name, word in words.items() if word is not None})
+    table = merge(flags, named, options_from_text(",".join(option or [])))
     read = partial(gather, parse_target(remote), table, profile)
     _run(read, mountpoint, foreground=foreground or ready_fd is not None, ready_fd=ready_fd)
-
-
-def _write_mode_option(mode: str | None) -> list[str]:
-    return [] if mode is None else [f"write_mode={mode}"]
 
 
 def _run(read: Callable[[], MountSettings], mountpoint: Path, *, foreground: bool, ready_fd: int | None) -> None:

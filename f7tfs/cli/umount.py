@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,12 +38,15 @@ def umount(
     ] = None,
 ) -> None:
     """Wait until the cluster has every change, then unmount."""
+    place = None if mountpoint is None else find_mountpoint(mountpoint)
+    # `f7tfs umount .`: the command itself must not be what keeps the mount busy.
+    os.chdir("/")
     if every:
         _all(lazy=lazy, wait=wait)
-    elif mountpoint is None:
+    elif place is None:
         raise MountError("no mount point is named", "f7tfs umount MOUNTPOINT, or --all; f7tfs mounts shows them")
     else:
-        _one(find_mountpoint(mountpoint), lazy=lazy, wait=wait)
+        _one(place, lazy=lazy, wait=wait)
 
 
 def _all(*, lazy: bool, wait: float | None) -> None:

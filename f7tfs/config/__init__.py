@@ -6,7 +6,7 @@ of each other, and `resolve` makes of the result what a mount needs, or says in 
 
 from f7tfs.config.credentials import BrowserLogin, ClientCredentials, Credentials, TokenCommand, secret_name
 from f7tfs.config.layer import WRITE_MODES, Settings, WriteMode
-from f7tfs.config.options import api_version, options_from_text
+from f7tfs.config.options import api_version, options_from_table, options_from_text
 from f7tfs.config.private import ConfigError
 from f7tfs.config.profiles import config_file, read_profiles, secrets_directory
 from f7tfs.config.settings import MissingSettings, MountOptions, MountSettings, merge, resolve
@@ -28,6 +28,7 @@ __all__ = [
     "config_file",
     "from_environment",
     "merge",
+    "options_from_table",
     "options_from_text",
     "read_profile",
     "read_profiles",

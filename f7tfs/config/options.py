@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from f7tfs.config.layer import WRITE_MODES, Settings, WriteMode
 from f7tfs.config.private import ConfigError
 
 MOST_STREAMS = 64
+_CURE = "docs/reference/settings.md tells what each option takes"
 
 
 def api_version(text: str) -> str:
@@ -26,6 +28,21 @@ def _text(value: object) -> str:
     return value
 
 
+def _zone(value: object) -> str:
+    """The name of a time zone that there is, or an offset as UTC+01:00."""
+    # Only who names a zone waits for the module.
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    name = _text(value)
+    if re.fullmatch(r"UTC[+-]\d\d?:[0-5]\d", name):
+        return name
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("no such time zone; one is wanted as Europe/Zurich") from None
+    return name
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("it takes no value")  # noqa: TRY004  options_from_table turns it into a ConfigError
@@ -33,7 +50,10 @@ def _flag(value: object) -> bool:
 
 
 def _number(value: object) -> int:
-    number = int(value, 10) if isinstance(value, str) else value
+    number = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            number = int(value, 10)
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise ValueError("a number is wanted")
     return number
@@ -56,18 +76,23 @@ def _count(value: object) -> int:
 
 
 def _octal(value: object) -> int:
-    number = int(value, 8) if isinstance(value, str) else _number(value)
+    wrong = "an octal mode is wanted, as 022"
+    try:
+        number = int(value, 8) if isinstance(value, str) else _number(value)
+    except ValueError:
+        raise ValueError(wrong) from None
     if not 0 <= number <= 0o777:
-        raise ValueError("an octal mode is wanted")
+        raise ValueError(wrong)
     return number
 
 
 def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError("seconds are wanted")  # noqa: TRY004  as above
-    seconds = float(value)
+    seconds = float("nan")
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        with suppress(ValueError):
+            seconds = float(value)
     if not 0 <= seconds < float("inf"):
-        raise ValueError("seconds are wanted")
+        raise ValueError("a number of seconds is wanted")
     return seconds
 
 
@@ -128,7 +153,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[object], object]]] = {
     "deadline": ("deadline", _seconds),
     "drain_timeout": ("drain_timeout", _seconds),
     "write_mode": ("write_mode", _write_mode),
-    "zone": ("zone", _text),
+    "zone": ("zone", _zone),
     "metrics": ("metrics", _port),
     "cache_size": ("cache_size", _bytes),
     "cache_reserve": ("cache_reserve", _bytes),
@@ -180,5 +205,5 @@ def options_from_table(table: Mapping[str, object], where: str = "") -> Settings
         try:
             chosen[target] = read(value)
         except ValueError as error:
-            raise ConfigError(f"{where}{name}={value}: {error}") from None
+            raise ConfigError(f"{where}{name}={value}: {error}", _CURE) from None
     return Settings(**chosen)

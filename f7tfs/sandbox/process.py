@@ -15,7 +15,8 @@ from typing import Any, Self
 from f7tfs.sandbox.settings import SandboxInfo
 
 START_SECONDS = 30.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 60.0
+"""It ends its jobs and its object store, which takes a second, and a quarter of a minute on a busy machine."""
 
 
 class SandboxProcess:

@@ -146,6 +146,7 @@ def test_missing_settings_are_named(home: Path) -> None:
         (["daint:/x", "empty", "-o", "ro,fast"], "unknown option -o fast"),
         (["daint:/x", "empty", "-o", "uid=me"], "-o uid=me"),
         (["daint:/x", "empty", "--write-mode", "never"], "write_mode=never"),
+        (["daint:/x", "empty", "--zone", "Mars/X"], "zone=Mars/X: no such time zone"),
         (["daint:/x", "empty", "--api-version", "3"], "no such API version"),
         (["daint:/x", "empty", "--url", "api.example.org"], "not an http(s) URL"),
         (["daint:/x", "empty", "--profile", "nosuch"], "no profile 'nosuch'"),

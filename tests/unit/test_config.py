@@ -183,6 +183,7 @@ def test_an_api_version_that_is_none_is_refused(text: str) -> None:
         ("cache_size=20G,cache_reserve=1000", Settings(cache_size=20 * 2**30, cache_reserve=1000)),
         ("debug,attribute_timeout=0.5,deadline=10", Settings(debug=True, attribute_timeout=0.5, deadline=10.0)),
         ("write_mode=async,zone=Europe/Zurich", Settings(write_mode="async", zone="Europe/Zurich")),
+        ("zone=UTC+02:00", Settings(zone="UTC+02:00")),
     ],
 )
 def test_options_as_mount_takes_them(text: str, wanted: Settings) -> None:
@@ -196,11 +197,28 @@ def test_options_as_mount_takes_them(text: str, wanted: Settings) -> None:
         *("uid", "uid=me", "uid=-1", "umask=999", "umask=1777"),
         *("cache_size=1.5G", "cache_reserve=much", "cache_size=-1"),
         *("attribute_timeout=soon", "attribute_timeout=nan", "deadline=-1"),
+        *("zone=Mars/X", "zone=../etc/passwd", "zone=Europe"),
     ],
 )
 def test_an_option_that_is_unknown_or_wrong_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=text.split("=")[0]):
         options_from_text(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("attribute_timeout=abc", "a number of seconds is wanted"),
+        ("uid=me", "a number is wanted"),
+        ("umask=rwx", "an octal mode is wanted, as 022"),
+        ("zone=Mars/X", "no such time zone; one is wanted as Europe/Zurich"),
+    ],
+)
+def test_a_wrong_value_is_told_what_is_wanted(text: str, wanted: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        options_from_text(text)
+    assert str(caught.value) == f"-o {text}: {wanted}"
+    assert "settings.md" in caught.value.cure
 
 
 PROFILE = """

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 import f7tfs.mount.unmount as module
+from f7tfs.cli.app import app
 from f7tfs.mount.errors import MountError
+
+command = sys.modules["f7tfs.cli.umount"]
 
 
 @pytest.fixture
@@ -52,3 +56,19 @@ def test_another_reason_is_told_at_once(tmp_path: Path, pauses: list[float], mon
     with pytest.raises(MountError, match=r"cannot unmount .*: not mounted"):
         module.unmount(tmp_path)
     assert pauses == []
+
+
+@pytest.mark.parametrize("arguments", [["umount", "."], ["umount", "--all"]])
+def test_the_command_does_not_hold_the_mount_that_it_is_called_in(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked: list[tuple[Path, Path]] = []
+
+    def ended(place: Path, **_options: object) -> None:
+        asked.append((place, Path.cwd()))
+
+    monkeypatch.setattr(command, "_one", ended)
+    monkeypatch.setattr(command, "every", lambda: [{"mountpoint": str(tmp_path), "remote": "daint:/x"}])
+    app(arguments, standalone_mode=False)
+    assert asked == [(tmp_path, Path("/"))]
