@@ -11,7 +11,7 @@ from f7tfs.cluster.errors import AlreadyExists, InvalidName, Unsupported
 from f7tfs.cluster.files import Files
 from f7tfs.cluster.lookup import looked_up
 from f7tfs.cluster.model import Features, Kind, Stat
-from f7tfs.cluster.names import check_v2, check_v2_upload, quote_v2
+from f7tfs.cluster.names import check_v2, check_v2_new, check_v2_upload, quote_v2
 from f7tfs.cluster.scratch import is_below
 from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.translate import translated
@@ -32,7 +32,7 @@ class FilesV2(Files[FirecrestV2, SiteV2]):
 
     def check_name(self, path: str) -> None:
         """By the rules of `names`."""
-        check_v2_upload(path)
+        check_v2_new(path)
 
     def _sent(self, path: str) -> str:
         check_v2(path)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 
 from f7tfs.cluster.errors import InvalidName
+from f7tfs.firecrest.escapes import unescape
 
 _JOB_ESCAPED = frozenset("&'<>\"")
-_V1_REFUSED = frozenset("<>|;\"'&\\()`") | {chr(code) for code in range(0x20)}
+_V1_REFUSED = frozenset("<>|;\"'&\\()`") | set(map(chr, range(0x20)))
+_CONTROLS = frozenset({*map(chr, range(0x20)), "\x7f"})
 _BLANKS = re.compile("  ")
 _PLAIN = re.compile(r"[A-Za-z0-9._/+@%=:-]+", re.ASCII)
 
@@ -37,6 +39,16 @@ def check_v2_upload(path: str) -> None:
     name = path.rpartition("/")[2]
     if "\n" in name or "\r" in name:
         raise InvalidName(f"{path!r}: FirecREST cannot upload to a name with a line end")
+
+
+def check_v2_new(path: str) -> None:
+    """For what is to be made: listings show a tab as a backslash and a `t`, as they show a name that holds these."""
+    check_v2_upload(path)
+    name = path.rpartition("/")[2]
+    if found := sorted(_CONTROLS.intersection(name)):
+        raise InvalidName(f"{path!r}: FirecREST lists names with {' '.join(map(repr, found))} as others")
+    if unescape(name)[0] != name:
+        raise InvalidName(f"{path!r}: FirecREST lists it as it lists {unescape(name)[0]!r}")
 
 
 def check_v2_job(path: str) -> None:

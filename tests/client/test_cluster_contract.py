@@ -341,7 +341,7 @@ ODD_NAMES = [
     "=",
     "[x]{y}",
 ]
-ODD_ON_V2 = ["it's", '"', "back\\slash", "a&b", "(", "`id`", "a  b", "''", "tab\tx", "<", "|;"]
+ODD_ON_V2 = ["it's", '"', "back\\slash", "a&b", "(", "`id`", "a  b", "''", "<", "|;"]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES + ODD_ON_V2)
@@ -364,8 +364,7 @@ def test_an_odd_name_is_the_same_everywhere_or_refused_before_anything_is_sent(s
         assert (site.real / name / name).read_bytes() == b"content"
         assert await cluster.read_direct(f"{path}/{name}") == b"content"
         assert (await cluster.stat(f"{path}/{name}")).size == 7
-        if name not in {"back\\slash", "tab\tx"}:
-            assert names(await cluster.list_directory(path)) == {name}
+        assert names(await cluster.list_directory(path)) == {name}
         await cluster.remove(f"{path}/{name}")
         assert await cluster.list_directory(path) == []
 

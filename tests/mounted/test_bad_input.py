@@ -61,8 +61,8 @@ def test_a_removal_that_is_not_allowed(mount: Mount) -> None:
 
 
 @pytest.mark.parametrize("name", ["a'b;c", "tab\there"])
-def test_a_name_that_v1_cannot_carry(mount: Mount, name: str) -> None:
-    if mount.api == "v2":
+def test_a_name_that_the_api_cannot_carry(mount: Mount, name: str) -> None:
+    if mount.api == "v2" and "\t" not in name:
         (mount.path / name).write_text("v2 can")
         assert (mount.remote / name).read_text() == "v2 can"
         return

@@ -13,6 +13,7 @@ from f7tfs.cluster.names import (
     check_v1,
     check_v2,
     check_v2_job,
+    check_v2_new,
     check_v2_upload,
     is_plain,
     quote_v2,
@@ -28,7 +29,7 @@ def test_v2_carries_any_utf8_in_calls(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nul\0", "/latin1-\udce9"])
-@pytest.mark.parametrize("check", [check_v1, check_v2, check_v2_job, check_v2_upload])
+@pytest.mark.parametrize("check", [check_v1, check_v2, check_v2_job, check_v2_new, check_v2_upload])
 def test_no_version_carries_what_is_not_utf8(check: object, path: str) -> None:
     assert callable(check)
     with pytest.raises(InvalidName):
@@ -39,6 +40,18 @@ def test_v2_uploads_to_no_name_with_a_line_end_but_into_such_a_directory() -> No
     check_v2_upload("/di\nr/f")
     with pytest.raises(InvalidName):
         check_v2_upload("/dir/f\n")
+
+
+@pytest.mark.parametrize("name", ["tab\there", "line\nend", "\x1b[1m", "del\x7f", r"caf\303\251"])
+def test_v2_makes_nothing_that_its_listings_show_as_another(name: str) -> None:
+    with pytest.raises(InvalidName):
+        check_v2_new(f"/dir/{name}")
+    check_v2_new(f"/{name}/what is below")
+
+
+@pytest.mark.parametrize("path", [*ODD, "/it's", "/a  b", "/a&b", r"/back\tslash", r"/a\351", "/\u202e"])
+def test_v2_makes_the_rest(path: str) -> None:
+    check_v2_new(path)
 
 
 @pytest.mark.parametrize("character", "\n\r")
