@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from f7tfs.cluster.errors import PermissionDenied
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.cache import ContentCache
@@ -40,7 +41,13 @@ class Renamer:
         """
         route = plan_rename(node.kind, node.attributes.size, self._cluster.limits, self._cluster.features)
         if route is RenameRoute.REWRITE and isinstance(node, File) and await self._may_rewrite(old):
-            return await self._rewrite(node, old, new, remote_mode, before_sending)
+            try:
+                return await self._rewrite(node, old, new, remote_mode, before_sending)
+            except PermissionDenied:
+                # Another's file is replaced by a rename where the directory is writable, but not written.
+                if node.change is not None:
+                    raise
+                route = RenameRoute.JOB
         if route is RenameRoute.JOB:
             may_take_long()
         await self._cluster.rename(old, new)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, SchedulerRefused, Unsupported
+from f7tfs.cluster.errors import ClusterError, PermissionDenied, SchedulerRefused, Unsupported
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord
 from f7tfs.vfs.archive import Member, write_archive
 from f7tfs.vfs.content import Content
-from f7tfs.vfs.nodes import Attributes, Sent
+from f7tfs.vfs.nodes import UNKNOWN_MODE, Attributes, Sent
 from f7tfs.vfs.records import LOCAL, FileRecord, UploadRecords
 from f7tfs.vfs.routes import WriteRoute, plan_write
 from f7tfs.vfs.transfers import Transfer, Transfers
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 NEW_DIRECTORY_MODE = 0o755
 # The rest is left to whoever sends something to the same place, or the next start.
 FORGETTING_SECONDS = 5.0
+OWNER_WRITES = 0o200
 # Bits that extraction keeps only as far as the umask there lets it.
 MASKED_BITS = 0o022
 
@@ -70,7 +71,15 @@ class Sender:
             route = self.route(content)
         if route is not WriteRoute.APPEND:
             transfer = Transfer("upload", path, content.size)
-            await self._send(path, content.path, route, record, mode, attributes.mtime_ns, transfer)
+            try:
+                await self._send(path, content.path, route, record, mode, attributes.mtime_ns, transfer)
+            except PermissionDenied:
+                if not _is_read_only(remote_mode):
+                    raise
+                # A rename replaces such a file, and who had it open before goes on writing it.
+                remote_mode = mode | OWNER_WRITES
+                await self._cluster.chmod(path, remote_mode)
+                await self._send(path, content.path, route, record, mode, attributes.mtime_ns, transfer)
         if mode_after(route, mode, remote_mode) != mode:
             await self._cluster.chmod(path, mode)
         return mode
@@ -180,6 +189,11 @@ class Sender:
             await self._cluster.unpack(archive, directory or "/")
         finally:
             archive.unlink(missing_ok=True)
+
+
+def _is_read_only(remote_mode: int | None) -> bool:
+    """Whether a file is there whose mode may let nobody write it."""
+    return remote_mode is not None and (remote_mode == UNKNOWN_MODE or not remote_mode & OWNER_WRITES)
 
 
 async def digest_of(content: Content) -> Sent:

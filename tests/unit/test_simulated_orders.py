@@ -11,7 +11,7 @@ import trio
 
 from f7tfs.vfs.options import WriteMode
 from tests.unit.simulated.kernel import Kernel
-from tests.unit.simulated.world import World, run
+from tests.unit.simulated.world import TOP, World, run
 
 Steps = Callable[[World, Kernel], Awaitable[None]]
 
@@ -102,6 +102,44 @@ async def rename_what_something_has_left(world: World, kernel: Kernel) -> None:
     await kernel.rename(1, "d", "f")
 
 
+async def replace_what_is_read_only(world: World, kernel: Kernel) -> None:
+    """As git does it with `commit-graph`, and rsync with whatever is read-only."""
+    for name in ("a", "b"):
+        await write(kernel, name, b"first")
+        await kernel.chmod(1, name, 0o444)
+    await write(kernel, "c", b"second")
+    await synced(kernel)
+    await kernel.rename(1, "c", "a")
+    await synced(kernel)
+    await write(kernel, "d", b"third")
+    await kernel.chmod(1, "d", 0o440)
+    await kernel.rename(1, "d", "b")
+    await synced(kernel)
+
+
+async def replace_what_is_anothers(world: World, kernel: Kernel) -> None:
+    """In a directory that a group shares: what is there is not written, and not made writable."""
+    await write(kernel, "a", b"theirs")
+    await write(kernel, "b", b"ours")
+    await synced(kernel)
+    world.cluster.foreign.add(f"{TOP}/a")
+    await kernel.rename(1, "b", "a")
+    await synced(kernel)
+
+
+async def write_what_has_become_read_only(world: World, kernel: Kernel) -> None:
+    """Who has it open may go on."""
+    await write(kernel, "a", b"first")
+    await synced(kernel)
+    held = await kernel.open(1, "a", os.O_RDWR)
+    await held.write(0, b"second")
+    await kernel.chmod(1, "a", 0o444)
+    await held.fsync()
+    await held.write(0, b"third, and longer")
+    await held.close()
+    await synced(kernel)
+
+
 @pytest.mark.parametrize(
     "steps",
     [
@@ -111,6 +149,9 @@ async def rename_what_something_has_left(world: World, kernel: Kernel) -> None:
         rename_with_a_lost_answer,
         go_through_a_directory_that_is_renamed_and_removed,
         rename_what_something_has_left,
+        replace_what_is_read_only,
+        replace_what_is_anothers,
+        write_what_has_become_read_only,
     ],
 )
 @pytest.mark.parametrize("mode", ["auto", "async"])

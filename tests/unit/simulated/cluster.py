@@ -19,6 +19,7 @@ from f7tfs.cluster.errors import (
     AlreadyExists,
     IsADirectory,
     NotADirectory,
+    PermissionDenied,
     RemoteFailure,
     Unavailable,
     Uncertain,
@@ -68,6 +69,8 @@ class SimulatedCluster:
         self.calls: dict[str, int] = {}
         self.losing: list[str] = []
         """Calls whose next answer is lost."""
+        self.foreign: set[str] = set()
+        """Paths of files that belong to somebody else."""
 
     system = "simulated"
     limits = Limits(direct_read=5 * 2**20, direct_write=5 * 2**20)
@@ -175,6 +178,8 @@ class SimulatedCluster:
                 self.site.put(path, self.site.new(Kind.FILE, 0o644, content))
             else:
                 file = self._file(path)
+                if path in self.foreign or not file.mode & 0o200:
+                    raise PermissionDenied(path)
                 file.data, file.mtime = content, self.site.second()
 
     # -- changing --------------------------------------------------------------------------------
@@ -214,6 +219,8 @@ class SimulatedCluster:
 
     async def chmod(self, path: str, mode: int) -> None:
         async with self._call("chmod", path, oct(mode)):
+            if path in self.foreign:
+                raise PermissionDenied(path)
             self.site.find(path, follow=True).mode = mode
 
     async def chown(self, path: str, user: str | None, group: str | None) -> None:
