@@ -48,10 +48,10 @@ def plan_read(size: int, limits: Limits) -> ReadRoute:
 MOST_PIECES = 41
 """200 MiB, since one carries a little less than 5 MiB.
 
-Above that, a staged upload takes fewer calls, and a minute of waiting is less beside the way of the bytes.
-
-A staged upload on v2 is about 14 calls and two jobs, and another 60 s where the object comes after the ingest job has
-looked; n pieces are n + 8 calls and one job, and nothing that looks again.
+n pieces are about n + 13 calls and one job, and nothing that looks again. A staged upload on v2 is about 30 calls and
+two jobs, and another 60 s where the object comes after the ingest job has looked. At 200 MB it takes more than
+twice as long, and up to 80 MB more calls (measured by scripts/bench_middle.py). Above the bound its calls stay as
+few, and a minute of waiting is less beside the way of the bytes.
 """
 
 
