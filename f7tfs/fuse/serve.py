@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyfuse3
@@ -61,11 +63,13 @@ async def serve(
     filesystem: Filesystem,
     mountpoint: Path,
     options: FuseOptions,
+    beside: Callable[[], None],
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Returns when it was unmounted from outside; unmounts by itself when it is cancelled.
 
+    `beside` is called in a thread, and may use the mount.
     Raises RuntimeError where libfuse cannot mount.
     """
     owners = Owners(filesystem.metadata.identity, options.uid, options.gid, options.umask)
@@ -84,6 +88,7 @@ async def serve(
         async with trio.open_nursery() as nursery:
             go_on(nursery, operations.watchdog.run)
             nursery.start_soon(_main, nursery.cancel_scope)
+            go_on(nursery, partial(trio.to_thread.run_sync, beside, abandon_on_cancel=True))
             task_status.started()
         unmounted = True
     finally:

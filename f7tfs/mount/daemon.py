@@ -27,6 +27,7 @@ from f7tfs.mount.errors import MountError
 from f7tfs.mount.lock import exclusive
 from f7tfs.mount.probe import require_site
 from f7tfs.mount.process import wait_for_end
+from f7tfs.mount.read_ahead import raise_read_ahead
 from f7tfs.mount.renewal import ReadCredentials, RenewedAuthorization
 from f7tfs.mount.runtime import control_socket, state_base
 from f7tfs.mount.session import Session
@@ -106,7 +107,13 @@ async def _connect_and_serve(
             raise MountError(f"{remote}: {error}") from error
         session = Session(
             filesystem.upkeep,
-            partial(serve, filesystem, mountpoint, fuse_options(settings.options, remote)),
+            partial(
+                serve,
+                filesystem,
+                mountpoint,
+                fuse_options(settings.options, remote),
+                partial(raise_read_ahead, mountpoint),
+            ),
             mountpoint=mountpoint,
             control_socket=address,
             drain_seconds=settings.options.drain_timeout,

@@ -19,6 +19,8 @@ class Mount:
     source: str
     owner: int | None
     """The user who mounted it, where it is a FUSE mount."""
+    device: str
+    """The number of its device, as `MAJOR:MINOR`."""
 
     @property
     def is_ours(self) -> bool:
@@ -34,11 +36,13 @@ def _parse_line(line: str) -> Mount:
     before, _, after = line.partition(" - ")
     kind, source, *options = after.split(" ")
     owner = re.search(r"\buser_id=(\d+)", options[0] if options else "")
+    _number, _parent, device, _root, mountpoint, *_rest = before.split(" ")
     return Mount(
-        mountpoint=Path(_unescape(before.split(" ")[4])),
+        mountpoint=Path(_unescape(mountpoint)),
         kind=kind,
         source=_unescape(source),
         owner=int(owner[1]) if owner else None,
+        device=device,
     )
 
 

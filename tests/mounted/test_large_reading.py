@@ -35,6 +35,12 @@ def stagings(mount: Mount) -> int:
     return sum(count for route, count in mount.sandbox.calls().items() if route.endswith(STAGING))
 
 
+def read_ahead(mount: Mount) -> Path:
+    """The kernel's knob, in KiB."""
+    device = mount.path.stat().st_dev
+    return Path(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb")
+
+
 def cached(mount: Mount) -> int:
     """Bytes in the content cache of a mount."""
     total = 0
@@ -56,6 +62,8 @@ def test_a_look_at_a_large_file_fetches_little_and_stages_once(own: Mount) -> No
         assert view[128 * MIB : 128 * MIB + 12] == b"at 134217728"
     assert cached(own) < 4 * MIB
     assert stagings(own) == 1
+    knob = read_ahead(own)
+    wait_until(lambda: int(knob.read_text()) == (512 if os.access(knob, os.W_OK) else 128))
     # Another mount of the same directory: the copy in object storage is still good.
     assert own.umount().returncode == 0
     own.sandbox.reset_calls()

@@ -36,6 +36,7 @@ def test_the_table_of_mounts_is_read() -> None:
     ]
     assert [each.is_ours for each in table] == [False, False, True, False, True]
     assert (table[2].source, table[2].owner, table[1].owner) == ("daint:/scratch/a b", 1000, None)
+    assert [each.device for each in table[2:]] == ["0:50", "0:51", "0:52"]
 
 
 def test_a_path_belongs_to_the_innermost_mount_of_ours() -> None:
