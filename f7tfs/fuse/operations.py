@@ -191,8 +191,16 @@ class Operations(pyfuse3.Operations):
         keep = not virtual and self._fs.keeps_pages(handle)
         return FileInfo(fh=FileHandleT(handle), direct_io=virtual, keep_cache=keep)
 
-    @guarded_reading
     async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
+        """Most requests of one who reads in order are for what is here: nothing need stand around those."""
+        try:
+            present = self._fs.present(fh, off, size)
+        except Exception:  # noqa: BLE001 -- it fails again there, where errors get their errnos
+            present = None
+        return await self._read(fh, off, size) if present is None else present
+
+    @guarded_reading
+    async def _read(self, fh: FileHandleT, off: int, size: int) -> bytes:
         return await self._fs.read(fh, off, size)
 
     @guarded_staging

@@ -103,6 +103,10 @@ class Files:
 
     # -- bytes -----------------------------------------------------------------------------------
 
+    def present(self, handle: Handle, node: File, offset: int, length: int) -> bytes | None:
+        """At most `length` bytes that are here; None where not all of them are. No await."""
+        return self._reader.present(handle, node, offset, length)
+
     async def read(self, handle: Handle, offset: int, length: int) -> bytes:
         node = _file(handle)
         if handle.failed is not None and trio.current_time() - handle.failed[0] < AGAIN_SECONDS:

@@ -99,20 +99,29 @@ class Reader:
                     return
         raise Unavailable(f"{node.path} changes faster than it can be read")
 
+    def present(self, handle: Handle, node: File, offset: int, length: int) -> bytes | None:
+        """What `read` would return, where it is here; else None. No await: each request of a large file comes by."""
+        content, stop = node.content, offset + length
+        if content is None or not self._has(content, offset, stop):
+            return None
+        self._counts.count(Cache.CONTENT, hit=True)
+        if not content.complete:
+            self._ranges.read_ahead(node, content, stop, handle.sequence.ahead(offset, stop))
+        return content.read(offset, length)
+
     async def read(self, handle: Handle, node: File, offset: int, length: int) -> bytes:
         """At most `length` bytes, fewer at the end of the file, for who has `handle`. Raises Unavailable."""
-        stop, ahead = offset + length, 0
-        for turn in range(MOST_CHANGES):
+        present = self.present(handle, node, offset, length)
+        if present is not None:
+            return present
+        self._counts.count(Cache.CONTENT, hit=False)
+        stop = offset + length
+        ahead = handle.sequence.ahead(offset, stop)
+        for _ in range(MOST_CHANGES):
             content = self._cache.content(node)
-            known = self._has(content, offset, stop)
-            if turn == 0:
-                self._counts.count(Cache.CONTENT, hit=known)
-                ahead = 0 if content.complete else handle.sequence.ahead(offset, stop)
-            if known:
-                self._ranges.read_ahead(node, content, stop, ahead)
             with content.held():
                 # No await after it is ready: it may grow while it is read.
-                if known or await self._ready(node, content, offset, stop, ahead):
+                if await self._ready(node, content, offset, stop, ahead):
                     return content.read(offset, length)
         raise Unavailable(f"{node.path} changes faster than it can be read")
 
