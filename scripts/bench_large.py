@@ -122,6 +122,22 @@ class Bench:
             ]
         )
 
+    def bare_out(self) -> float:
+        """Time that `cp` takes for a file of the local disk by way of a file system that does nothing with it."""
+        place = self.base / "bare"
+        place.mkdir(exist_ok=True)
+        script = Path(__file__).with_name("bench_bare.py")
+        serving = subprocess.Popen([sys.executable, str(script), str(place), str(self.base / "in")])
+        try:
+            while not (place / "large").exists():
+                time.sleep(0.05)
+            taken = timed(lambda: subprocess.run(["cp", place / "large", self.base / "out"], check=True))
+        finally:
+            subprocess.run(["umount", place], check=True)
+            serving.wait()
+        (self.base / "out").unlink()
+        return taken
+
     def upload(self, put: Callable[[list[str], int], None]) -> float:
         """Time that `put` takes for the parts of one upload."""
 
@@ -210,10 +226,16 @@ class Read:
     curl: float
     curl_processor: float
     official: float
+    bare: float
+
+    @property
+    def floor(self) -> float:
+        """First fetched to the disk, then read by way of a file system: both at once are to be no slower."""
+        return self.curl + self.bare
 
 
 def read_once(bench: Bench, name: str) -> Read:
-    """To the first byte, to one elsewhere; for the rest by `cp`, by curl, by the official client."""
+    """To the first byte, to one elsewhere; for the rest by `cp`, by curl, by the official client, by no network."""
     large = bench.mountpoint / name
     with large.open("rb") as file:
         staging = timed(lambda: file.read(1))
@@ -227,7 +249,8 @@ def read_once(bench: Bench, name: str) -> Read:
     curl_processor = processor() - before
     for path in bench.base.glob("part*"):
         path.unlink()
-    return Read(staging, elsewhere, mount, daemon, by_curl, curl_processor, bench.official_out(name))
+    official = bench.official_out(name)
+    return Read(staging, elsewhere, mount, daemon, by_curl, curl_processor, official, bench.bare_out())
 
 
 def read(bench: Bench, rounds: int) -> list[Row]:
@@ -244,6 +267,7 @@ def read(bench: Bench, rounds: int) -> list[Row]:
             "out: `cp` from the mount, once staged", all_of("mount"), all_of("curl"), f"curl, {STREAMS} ranges:"
         ),
         compared("the same", all_of("mount"), all_of("official"), "pyFirecREST:"),
+        compared("the same", all_of("mount"), all_of("floor"), "curl, then `cp` by way of FUSE:"),
         compared("its processor time, of the daemon", all_of("daemon"), all_of("curl_processor"), "curl:"),
     ]
 
