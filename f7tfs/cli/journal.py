@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from f7tfs.cli.arguments import Json
-from f7tfs.cli.output import count, duration, show_json, show_table, size, tell
+from f7tfs.cli.output import count, duration, lacking, show_json, show_table, size, tell
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mount_of
 from f7tfs.mount.runtime import absolute, state_base
@@ -41,16 +41,18 @@ def _default(context: typer.Context, as_json: Json = False) -> None:
 @journal.command("list")
 def show(place: Place = None, base: Base = None, as_json: Json = False) -> None:
     """List what the cluster does not have, of all mounts, and of what was mounted before."""
+    found = _journals(place, base)
     told = [
-        {"remote": each.remote, "mountpoint": each.mountpoint, **entry}
-        for each in _journals(place, base)
-        for entry in each.entries()
+        {"remote": each.remote, "mountpoint": each.mountpoint, **entry} for each in found for entry in each.entries()
     ]
     if as_json:
         show_json(told)
         return
     columns = ("id", "change", "state", "size", "for", "of", "error")
     show_table(columns, [_row(entry) for entry in told], empty="the cluster has every change")
+    for each in found:
+        if each.jobs:
+            tell(f"{each.mountpoint or each.remote}: {lacking(0, each.jobs)}: f7tfs jobs list")
 
 
 def _row(entry: dict[str, Any]) -> Sequence[object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from f7tfs.cli.arguments import Json
-from f7tfs.cli.output import count, duration, show_json, show_table, size, tell
+from f7tfs.cli.output import duration, lacking, show_json, show_table, size, tell
 from f7tfs.cli.status import every, is_kept, what_to_do, with_kept
 
 
@@ -44,12 +44,12 @@ def _row(answer: dict[str, Any]) -> tuple[object, ...]:
     state = state_of(answer)
     if "problem" in answer and "changes_left" not in answer:
         return answer["mountpoint"] or "-", answer.get("remote", ""), state, "", "", answer["problem"]
-    left = answer["changes_left"]
+    left, jobs = answer["changes_left"], answer.get("jobs_waiting", 0)
     return (
         answer["mountpoint"] or "-",
         answer["remote"],
         state,
-        f"{count(left, 'change')}, {size(answer['bytes_left'])}" if left else "-",
+        lacking(left, jobs, f", {size(answer['bytes_left'])}") if left or jobs else "-",
         len(answer["failed"]),
         what_to_do(answer) if is_kept(answer) else duration(answer["now"] - answer["since"]),
     )

@@ -138,6 +138,13 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def lacking(changes: int, jobs: int, more: str = "") -> str:
+    """`3 changes and 1 job to be submitted`; `more` follows the changes."""
+    told = f"{count(jobs, 'job')} to be submitted" if jobs else ""
+    changed = f"{count(changes, 'change')}{more}" if changes or not jobs else ""
+    return " and ".join(filter(None, (changed, told)))
+
+
 def size(number: float) -> str:
     """Bytes, as `17 B` or `1.4 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):

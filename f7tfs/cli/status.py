@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from f7tfs.cli.arguments import Json
-from f7tfs.cli.output import count, duration, moment, show, show_json, show_record, show_table, size, tell
+from f7tfs.cli.output import count, duration, lacking, moment, show, show_json, show_record, show_table, size, tell
 from f7tfs.cli.places import control_of
 from f7tfs.cli.trace import HITS, cache_rows
 from f7tfs.mount.ask import NoDaemon, ask
@@ -117,11 +117,15 @@ def readable_kept(answer: dict[str, Any]) -> dict[str, str]:
     if "changes_left" not in answer:
         return {"problem": answer["problem"]}
     return {
-        "to be sent": f"{count(answer['changes_left'], 'change')} ({size(answer['bytes_left'])})",
+        "to be sent": _left(answer),
         "kept in": answer["state_directory"],
         **_failed(answer["failed"]),
         "to do": what_to_do(answer),
     }
+
+
+def _left(answer: dict[str, Any]) -> str:
+    return lacking(answer["changes_left"], answer.get("jobs_waiting", 0), f" ({size(answer['bytes_left'])})")
 
 
 def _unserved(served: set[str]) -> list[dict[str, Any]]:
@@ -138,7 +142,7 @@ def readable(answer: dict[str, Any]) -> dict[str, str]:
     """What a person wants to know of one mount."""
     if "problem" in answer:
         return {"problem": answer["problem"]}
-    left = f"{count(answer['changes_left'], 'change')} ({size(answer['bytes_left'])})"
+    left = _left(answer)
     if not answer["mounted"]:
         left += ", being sent; unmounted already"
     shown = {

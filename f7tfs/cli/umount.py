@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from f7tfs.cli.output import complain, count, tell
+from f7tfs.cli.output import complain, count, lacking, tell
 from f7tfs.cli.progress import drain_progress
 from f7tfs.cli.status import every
 from f7tfs.mount.ask import NoDaemon, ask
@@ -98,14 +98,18 @@ def _without_daemon(place: Path, *, lazy: bool) -> None:
 
 
 def _tell_lazy(answer: dict[str, Any]) -> None:
-    if answer["left"]:
-        tell(f"process {answer['pid']} goes on sending {count(answer['left'], 'change')}")
+    if left := _left(answer):
+        tell(f"process {answer['pid']} goes on sending {left}")
 
 
 def _tell_left(answer: dict[str, Any]) -> None:
-    if answer["left"]:
+    if left := _left(answer):
         raise MountError(
-            f"unmounted, but the cluster does not have {count(answer['left'], 'change')} yet: kept in "
-            f"{answer['state_directory']}",
+            f"unmounted, but the cluster does not have {left} yet: kept in {answer['state_directory']}",
             f"mount {answer['remote']} again, and they are sent; f7tfs journal shows them",
         )
+
+
+def _left(answer: dict[str, Any]) -> str:
+    changes, jobs = answer["left"], answer.get("jobs_left", 0)
+    return lacking(changes, jobs) if changes or jobs else ""

@@ -30,6 +30,10 @@ class OneJournal(Protocol):
     def mountpoint(self) -> str | None:
         """None: it is not mounted."""
 
+    @property
+    def jobs(self) -> int:
+        """How many are to be submitted yet."""
+
     def entries(self) -> list[dict[str, Any]]: ...
 
     def retry(self) -> int | None:
@@ -48,6 +52,8 @@ class MountedJournal:
     mountpoint: str | None
     state: Path
     address: Path
+    jobs: int
+    """How many are to be submitted yet."""
 
     def _ask(self, action: str, **arguments: object) -> dict[str, Any]:
         return ask(self.address, "journal", timeout=_SECONDS, progress=None, action=action, **arguments)
@@ -76,6 +82,14 @@ class KeptJournal:
     remote: str
     state: Path
     mountpoint: str | None = None
+
+    @property
+    def jobs(self) -> int:
+        """By the disk."""
+        try:
+            return look(self.state).jobs
+        except JournalError as error:
+            raise MountError(str(error)) from error
 
     @contextmanager
     def _open(self) -> Iterator[OfflineJournal]:
@@ -120,7 +134,8 @@ def mounted_journals() -> list[MountedJournal]:
                 raise
             continue
         state = Path(status["state_directory"])
-        found.append(MountedJournal(status["remote"], status["mountpoint"], state, address))
+        jobs = status.get("jobs_waiting", 0)
+        found.append(MountedJournal(status["remote"], status["mountpoint"], state, address, jobs))
     return found
 
 
@@ -156,7 +171,7 @@ def kept_changes(base: Path, taken: set[Path]) -> list[dict[str, Any]]:
         except JournalError as error:
             told.append({**answer, "problem": str(error), "state_directory": str(journal.state)})
             continue
-        if not left.changes or is_held(journal.state / "lock"):
+        if not (left.changes or left.jobs) or is_held(journal.state / "lock"):
             continue
         told.append(
             {
@@ -164,6 +179,7 @@ def kept_changes(base: Path, taken: set[Path]) -> list[dict[str, Any]]:
                 "problem": "not mounted, and the cluster does not have every change",
                 "changes_left": left.changes,
                 "bytes_left": left.size,
+                "jobs_waiting": left.jobs,
                 "failed": [{"path": path, "error": error} for path, error in left.failed],
                 "state_directory": str(journal.state),
             }

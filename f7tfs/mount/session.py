@@ -158,6 +158,10 @@ class Session:
         assert isinstance(left, int)  # noqa: S101 - for the type checker; status() is JSON
         return left
 
+    def _lacking(self) -> dict[str, object]:
+        """What the cluster does not have, for who asks."""
+        return {"left": self._changes_left(), "jobs_left": self._filesystem.status().get("jobs_waiting", 0)}
+
     # -- the control socket's commands -----------------------------------------------------------
 
     def _commands(self) -> dict[str, Command]:
@@ -186,7 +190,8 @@ class Session:
         }
 
     async def _drain_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
-        return {"left": await self._drain(_seconds(arguments, math.inf), progress)}
+        await self._drain(_seconds(arguments, math.inf), progress)
+        return self._lacking()
 
     async def _refresh_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         del progress
@@ -219,7 +224,7 @@ class Session:
     async def _unmount_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         if arguments.get("lazy"):
             await trio.to_thread.run_sync(partial(unmount, self._mountpoint, lazy=True))
-            return {**self._about, "left": self._changes_left()}
+            return {**self._about, **self._lacking()}
         seconds = _seconds(arguments, self._drain_seconds)
         # The last drain begins before the unmount below returns here, so its end is set now.
         before, self._drain_until = self._drain_until, min(self._drain_until, trio.current_time() + seconds)
@@ -235,7 +240,7 @@ class Session:
         # A copy of the mount in another mount namespace (a container's) would keep the kernel's connection for ever.
         self._serving.cancel()
         await self._ended.wait()
-        return {**self._about, "left": self._left}
+        return {**self._about, **self._lacking()}
 
     async def _hand_over_command(self, arguments: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         """What a new mount asks one that is unmounted and still sends: to leave the rest to it."""
@@ -244,7 +249,7 @@ class Session:
             raise MountError(f"{self._mountpoint} is in use")
         _log.info("a new mount goes on with what is left: %d", self._changes_left())
         self._hurry()
-        return {**self._about, "left": self._changes_left()}
+        return {**self._about, **self._lacking()}
 
 
 def paths_to_refresh(root: str, inside: str | None) -> list[str | None]:

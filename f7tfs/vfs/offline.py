@@ -9,6 +9,7 @@ from pathlib import Path
 
 from f7tfs.cluster.errors import NotFound, Refused
 from f7tfs.vfs.change import meet
+from f7tfs.vfs.jobs.store import JOBS, waiting_in
 from f7tfs.vfs.journal import Journal, Row
 from f7tfs.vfs.journal_schema import JournalError
 from f7tfs.vfs.keeper import copy_new
@@ -19,11 +20,15 @@ CONTENT = "content"
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a journal holds. `failed`: path and error of each change that the cluster refused."""
+    """What a journal holds. `failed`: path and error of each change that the cluster refused.
+
+    `jobs`: how many wait to be submitted.
+    """
 
     changes: int
     size: int
     failed: list[tuple[str, str]]
+    jobs: int
 
 
 def look(state: Path) -> Left:
@@ -34,6 +39,7 @@ def look(state: Path) -> Left:
     try:
         with closing(sqlite3.connect(f"{(state / JOURNAL).as_uri()}?mode=ro", uri=True)) as journal:
             rows = journal.execute("SELECT path, content, state, error FROM changes ORDER BY id").fetchall()
+        jobs = waiting_in(state / JOBS)
     except sqlite3.Error as error:
         raise JournalError(f"the journal in {state} cannot be read ({error})") from error
     size = 0
@@ -41,7 +47,7 @@ def look(state: Path) -> Left:
         with suppress(FileNotFoundError):
             size += (state / CONTENT / content).stat().st_size if content else 0
     failed = [(path, error or "") for path, _, is_now, error in rows if is_now == "failed"]
-    return Left(len(rows), size, failed)
+    return Left(len(rows), size, failed, jobs)
 
 
 class OfflineJournal:

@@ -153,7 +153,7 @@ def test_what_was_prefetched_is_read_without_the_cluster(user: User, sandbox: Sa
     assert user.json("prefetch", str(place / "tree")) == {"files": 2, "bytes": 6000}
     assert user.json("refresh", str(place / "tree")) == {"path": str(place / "tree"), "mountpoint": str(place)}
     assert (place / "tree" / "one").stat().st_size == 3000
-    assert user.json("sync", str(place)) == {"left": 0}
+    assert user.json("sync", str(place)) == {"left": 0, "jobs_left": 0}
     sandbox.reset_calls()
     assert (place / "tree" / "one").read_bytes() == b"one" * 1000
     assert not any("download" in call for call in sandbox.calls())

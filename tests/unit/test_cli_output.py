@@ -86,3 +86,16 @@ def test_sizes(number: int, text: str) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert output.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "jobs", "told"),
+    [
+        (0, 0, "0 changes"),
+        (3, 0, "3 changes"),
+        (0, 1, "1 job to be submitted"),
+        (1, 2, "1 change and 2 jobs to be submitted"),
+    ],
+)
+def test_what_the_cluster_lacks_is_changes_and_jobs(changes: int, jobs: int, told: str) -> None:
+    assert output.lacking(changes, jobs) == told

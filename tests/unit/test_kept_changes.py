@@ -11,10 +11,13 @@ import pytest
 
 from f7tfs.cli import output
 from f7tfs.cli import status as module
+from f7tfs.cli.journal import show as journal_list
 from f7tfs.cli.mounts import mounts
 from f7tfs.cli.status import readable, status
 from f7tfs.mount import journals
 from f7tfs.mount.lock import exclusive
+from f7tfs.vfs.jobs.record import new_record, to_json
+from f7tfs.vfs.jobs.store import JOBS, JobStore
 from f7tfs.vfs.journal import Journal
 
 
@@ -75,6 +78,7 @@ def test_programs_are_told_in_the_words_of_a_mount(state: Path, capsys: pytest.C
         "problem": "not mounted, and the cluster does not have every change",
         "changes_left": 2,
         "bytes_left": 7,
+        "jobs_waiting": 0,
         "failed": [{"path": "/project/b", "error": "quota"}],
         "state_directory": str(state),
     }
@@ -116,3 +120,20 @@ def test_many_failed_changes_are_a_short_line() -> None:
     assert told["FAILED"] == "203 changes: /f0: quota; /f1: quota; /f2: quota; and 200 more: f7tfs journal"
     assert told["to do"] == "when the cause is gone: f7tfs journal retry"
     assert "FAILED" not in readable({**answer, "failed": []})
+
+
+def test_a_job_that_was_not_submitted_is_told(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = new_record("off.sh", "/project", "#!/bin/sh\n")
+    JobStore(state / JOBS).close()
+    with sqlite3.connect(state / JOBS) as jobs:
+        jobs.execute("INSERT INTO jobs VALUES (?, 0, ?)", (record.mark, json.dumps(to_json(record))))
+    status(None)
+    assert "to be sent 2 changes (7 B) and 1 job to be submitted\n" in capsys.readouterr().out
+    mounts()
+    assert capsys.readouterr().out.split("\t")[3] == "2 changes, 7 B and 1 job to be submitted"
+    journal_list()
+    assert capsys.readouterr().err == "cluster:/project: 1 job to be submitted: f7tfs jobs list\n"
+    with sqlite3.connect(state / "journal.sqlite") as changes:
+        changes.execute("DELETE FROM changes")
+    status(None)
+    assert "to be sent 1 job to be submitted\n" in capsys.readouterr().out

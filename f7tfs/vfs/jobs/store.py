@@ -6,16 +6,31 @@ import json
 import logging
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import trio
 
-from f7tfs.vfs.jobs.record import Record, from_json, to_json
+from f7tfs.vfs.jobs.record import Phase, Record, from_json, to_json
 
 logger = logging.getLogger(__name__)
 
+JOBS = "jobs.sqlite"
+"""In a state directory."""
 KEPT_SECONDS = 14 * 86400.0
 MOST = 2000
+
+
+def waiting_in(path: Path) -> int:
+    """How many jobs of a file of a `JobStore` are to be submitted yet; without changing it, whoever has it.
+
+    Raises sqlite3.Error.
+    """
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as jobs:
+        rows = jobs.execute("SELECT record FROM jobs").fetchall()
+    return sum(json.loads(text).get("phase") == Phase.WAITING.value for (text,) in rows)
 
 
 class JobStore:

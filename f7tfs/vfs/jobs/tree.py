@@ -15,8 +15,8 @@ from f7tfs.vfs.jobs.book import Book
 from f7tfs.vfs.jobs.directory import JobsDirectory
 from f7tfs.vfs.jobs.job import JobDirectory
 from f7tfs.vfs.jobs.output import Outputs
-from f7tfs.vfs.jobs.record import Record
-from f7tfs.vfs.jobs.store import JobStore
+from f7tfs.vfs.jobs.record import Phase, Record
+from f7tfs.vfs.jobs.store import JOBS, JobStore
 from f7tfs.vfs.jobs.submitting import Submitter
 from f7tfs.vfs.nodes import Directory, Inode
 from f7tfs.vfs.options import VfsOptions
@@ -50,7 +50,7 @@ class JobsTree:
         self.keep_scripts = options.jobs_keep_scripts
         self.hidden: set[str] = set()
         """What of the cluster is not seen, because it has our name."""
-        self._store = JobStore(options.state_directory / "jobs.sqlite")
+        self._store = JobStore(options.state_directory / JOBS)
         self.book = Book(cluster, self._store, zone, options.jobs_interval)
         self.output = Outputs(cluster, self.book, cache)
         self._submitter = Submitter(
@@ -84,6 +84,7 @@ class JobsTree:
         return {
             "jobs": self.name,
             "hidden": sorted(self.hidden),
+            "jobs_waiting": sum(record.phase in (Phase.WAITING, Phase.SENDING) for record in self.book.records()),
             "jobs_known": texts.known(self.book.records(), self.book.seen),
         }
 
