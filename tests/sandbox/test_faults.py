@@ -105,13 +105,13 @@ def test_a_transfer_through_a_slow_store_takes_longer_and_a_cut_one_breaks_off(s
     made = ask(sandbox, "POST", "/filesystem/cluster/transfer/download", json=body).json()
     url = made["transferDirectives"]["downloadUrl"]
     give_up = time.monotonic() + 60
-    while httpx.get(url).status_code == 404:
+    while httpx.get(url, timeout=60).status_code == 404:
         assert time.monotonic() < give_up
     # Of this object alone: the store is shared, and whoever looks at another one would use the rule up.
     sandbox.faults(s3_rules=[{"match": f"^GET {re.escape(urlsplit(url).path)}", "truncate": 10}])
     with pytest.raises(httpx.RemoteProtocolError, match="received 10 bytes, expected 1000"):
-        httpx.get(url)
-    assert httpx.get(url).content == b"x" * 1000
+        httpx.get(url, timeout=60)
+    assert httpx.get(url, timeout=60).content == b"x" * 1000
 
 
 def test_a_store_that_refuses_the_look_for_an_upload_ends_neither_the_task_nor_the_sandbox(

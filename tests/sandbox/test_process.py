@@ -22,7 +22,7 @@ def headers(sandbox: SandboxProcess) -> dict[str, str]:
 
 def stat(sandbox: SandboxProcess, path: str) -> httpx.Response:
     url = f"{sandbox.info.url_v2}/filesystem/{sandbox.info.system}/ops/stat"
-    return httpx.get(url, params={"path": path}, headers=headers(sandbox))
+    return httpx.get(url, params={"path": path}, headers=headers(sandbox), timeout=60)
 
 
 def test_calls_are_counted_by_method_and_route(sandbox: SandboxProcess) -> None:
@@ -38,13 +38,14 @@ def test_a_restart_keeps_port_secret_and_files(start_sandbox: Callable[..., Sand
     (sandbox.home / "kept").write_bytes(b"x")
     sandbox.stop()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{before.url_v2}/status/systems")
+        httpx.get(f"{before.url_v2}/status/systems", timeout=60)
     after = sandbox.start()
     assert after == before
     answer = httpx.get(
         f"{after.url_v2}/filesystem/cluster/ops/ls",
         params={"path": after.home},
         headers={"Authorization": f"Bearer {token}"},
+        timeout=60,
     )
     assert [e["name"] for e in answer.json()["output"]] == ["kept"]
 
@@ -62,7 +63,7 @@ def test_jobs_end_with_the_sandbox_even_if_it_is_killed(start_sandbox: Callable[
     script = "#!/bin/bash\necho $$ > pid.new; mv pid.new pid; exec sleep 1000\n"
     job = {"workingDirectory": sandbox.info.home, "script": script}
     url = f"{sandbox.info.url_v2}/compute/cluster/jobs"
-    first = httpx.post(url, json={"job": job}, headers=headers(sandbox)).json()["jobId"]
+    first = httpx.post(url, json={"job": job}, headers=headers(sandbox), timeout=60).json()["jobId"]
     pid_file = sandbox.home / "pid"
     give_up = time.monotonic() + 20
     while not pid_file.exists():
@@ -72,7 +73,7 @@ def test_jobs_end_with_the_sandbox_even_if_it_is_killed(start_sandbox: Callable[
     sandbox.start()
     while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text():
         assert time.monotonic() < give_up
-    second = httpx.post(url, json={"job": job}, headers=headers(sandbox)).json()["jobId"]
+    second = httpx.post(url, json={"job": job}, headers=headers(sandbox), timeout=60).json()["jobId"]
     assert int(second) == int(first) + 1
 
 
@@ -80,7 +81,9 @@ def test_jobs_find_their_script_below_a_directory_that_they_do_not_see(tmp_path:
     top: dict[str, Any] = {"path": f"/{tmp_path.parts[1]}", "default_work_dir": True}
     with SandboxProcess(tmp_path, job_start_seconds=0.0, file_systems=[top]) as sandbox:
         job = {"workingDirectory": sandbox.info.home, "script": "#!/bin/bash\necho ran > ran.new; mv ran.new ran\n"}
-        httpx.post(f"{sandbox.info.url_v2}/compute/cluster/jobs", json={"job": job}, headers=headers(sandbox))
+        httpx.post(
+            f"{sandbox.info.url_v2}/compute/cluster/jobs", json={"job": job}, headers=headers(sandbox), timeout=60
+        )
         give_up = time.monotonic() + 60
         while not (sandbox.home / "ran").exists():
             assert time.monotonic() < give_up
@@ -112,19 +115,19 @@ def test_a_connection_dropped_after_the_work_leaves_it_done(sandbox: SandboxProc
 
 def mkdir(sandbox: SandboxProcess, path: str) -> httpx.Response:
     url = f"{sandbox.info.url_v2}/filesystem/{sandbox.info.system}/ops/mkdir"
-    return httpx.post(url, json={"path": path}, headers=headers(sandbox))
+    return httpx.post(url, json={"path": path}, headers=headers(sandbox), timeout=60)
 
 
 def test_expired_tokens_are_refused_and_new_ones_taken(sandbox: SandboxProcess) -> None:
     old = headers(sandbox)
     sandbox.expire_tokens()
-    refused = httpx.get(f"{sandbox.info.url_v2}/status/systems", headers=old)
+    refused = httpx.get(f"{sandbox.info.url_v2}/status/systems", headers=old, timeout=60)
     assert (refused.status_code, refused.json()["message"]) == (401, "Access token expired")
-    assert httpx.get(f"{sandbox.info.url_v2}/status/systems", headers=headers(sandbox)).status_code == 200
+    assert httpx.get(f"{sandbox.info.url_v2}/status/systems", headers=headers(sandbox), timeout=60).status_code == 200
 
 
 def test_the_admin_endpoints_want_their_token(sandbox: SandboxProcess) -> None:
-    assert httpx.get(f"{sandbox.info.admin_url}/calls").status_code == 401
+    assert httpx.get(f"{sandbox.info.admin_url}/calls", timeout=60).status_code == 401
 
 
 def test_an_unknown_fault_is_refused(sandbox: SandboxProcess) -> None:

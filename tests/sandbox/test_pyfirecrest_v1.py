@@ -187,13 +187,15 @@ def test_staged_transfers(v1: Any, server: SandboxProcess, place: Path, tmp_path
     download = v1.external_download(SYSTEM, on_cluster(server, place, "large"))
     until(lambda: not download.in_progress)
     assert (download.status, download.data["system_name"]) == ("117", SYSTEM)
-    assert httpx.get(download.object_storage_link).content == content
+    assert httpx.get(download.object_storage_link, timeout=60).content == content
     assert download.object_storage_data["url"] == download.object_storage_link
     download.finish_download(str(tmp_path / "back"))
     assert (tmp_path / "back").read_bytes() == content
     download.invalidate_object_storage_link()
     task = httpx.get(
-        f"{server.info.url_v1}/tasks/{download.task_id}", headers={"Authorization": f"Bearer {server.token()}"}
+        f"{server.info.url_v1}/tasks/{download.task_id}",
+        headers={"Authorization": f"Bearer {server.token()}"},
+        timeout=60,
     )
     assert task.json()["task"]["status"] == "302"
 

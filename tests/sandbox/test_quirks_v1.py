@@ -47,7 +47,7 @@ class Client:
         form = {"targetPath": target, "sourcePath": name}
         task_id = self.task(self.call("POST", "/storage/xfer-external/upload", data=form))
         asked = self.until(task_id, "111")["data"]["msg"]["parameters"]
-        sent = httpx.post(asked["url"], data=asked["data"], files={"file": content})
+        sent = httpx.post(asked["url"], data=asked["data"], files={"file": content}, timeout=60)
         assert sent.status_code == 204, sent.text
         return task_id
 
@@ -90,7 +90,7 @@ def test_a_failed_ingest_is_tried_again_until_it_works(client: Client) -> None:
     task_id = client.task(client.call("POST", "/storage/xfer-external/upload", data=form))
     asked = client.until(task_id, "111")["data"]["msg"]["parameters"]
     gone.rmdir()
-    httpx.post(asked["url"], data=asked["data"], files={"file": b"late"})
+    httpx.post(asked["url"], data=asked["data"], files={"file": b"late"}, timeout=60)
     assert "error" not in client.until(task_id, "115")["data"]
     gone.mkdir()
     client.until(task_id, "114")
@@ -103,11 +103,11 @@ def test_a_staged_download_says_where_and_invalidating_it_changes_little(client:
     form = {"sourcePath": f"{client.home}/out"}
     task_id = client.task(client.call("POST", "/storage/xfer-external/download", data=form))
     url = client.until(task_id, "117")["data"]["url"]
-    assert httpx.get(url, headers={"Range": "bytes=5-9"}).content == content[5:10]
+    assert httpx.get(url, headers={"Range": "bytes=5-9"}, timeout=60).content == content[5:10]
     voided = client.call("POST", "/storage/xfer-external/invalidate", headers={"X-Task-Id": task_id})
     assert voided.status_code == 201
     assert client.until(task_id, "302")["data"] == ""
-    assert httpx.get(url).content == content
+    assert httpx.get(url, timeout=60).content == content
     listed = client.call("GET", "/tasks", params={"tasks": f"{task_id},none"}).json()["tasks"]
     assert (list(listed), listed[task_id]["status"]) == ([task_id], "117")
 

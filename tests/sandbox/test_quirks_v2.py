@@ -75,11 +75,11 @@ class Client:
         part = directives["maxPartSize"]
         tags = ""
         for number, url in enumerate(directives["partsUploadUrls"], 1):
-            sent = httpx.put(url, content=content[(number - 1) * part : number * part])
+            sent = httpx.put(url, content=content[(number - 1) * part : number * part], timeout=60)
             assert sent.status_code == 200, sent.text
             tags += f"<Part><PartNumber>{number}</PartNumber><ETag>{sent.headers['etag']}</ETag></Part>"
         text = f"<CompleteMultipartUpload>{tags}</CompleteMultipartUpload>"
-        done = httpx.post(directives["completeUploadUrl"], content=text)
+        done = httpx.post(directives["completeUploadUrl"], content=text, timeout=60)
         assert done.status_code == 200, done.text
         return self.transferred(answer)
 
@@ -155,7 +155,7 @@ def test_more_commands_than_channels_are_refused(client: Client) -> None:
     headers = {"Authorization": f"Bearer {client.sandbox.token()}"}
 
     def head(_: int) -> httpx.Response:
-        return httpx.get(url, params={"path": f"{client.home}/pipe"}, headers=headers)
+        return httpx.get(url, params={"path": f"{client.home}/pipe"}, headers=headers, timeout=60)
 
     client.sandbox.faults()
     with ThreadPoolExecutor(8) as pool:
@@ -227,14 +227,14 @@ def test_a_staged_download_appears_whole_and_honours_ranges(client: Client) -> N
     url = answer.json()["transferDirectives"]["downloadUrl"]
     job, _ = client.transferred(answer)
     assert job["status"]["state"] == "COMPLETED"
-    assert httpx.get(url).content == content
-    ranged = httpx.get(url, headers={"Range": "bytes=100-199"})
+    assert httpx.get(url, timeout=60).content == content
+    ranged = httpx.get(url, headers={"Range": "bytes=100-199"}, timeout=60)
     assert (ranged.status_code, ranged.headers["content-range"]) == (206, f"bytes 100-199/{len(content)}")
     assert ranged.content == content[100:200]
-    assert httpx.get(url, headers={"Range": f"bytes={len(content)}-"}).status_code == 416
-    assert httpx.head(url).status_code == 403
-    assert httpx.get(url, headers={"Authorization": "Bearer x"}).status_code == 400
-    assert httpx.get(url.replace("X-Amz-Expires=604800", "X-Amz-Expires=604801")).status_code == 403
+    assert httpx.get(url, headers={"Range": f"bytes={len(content)}-"}, timeout=60).status_code == 416
+    assert httpx.head(url, timeout=60).status_code == 403
+    assert httpx.get(url, headers={"Authorization": "Bearer x"}, timeout=60).status_code == 400
+    assert httpx.get(url.replace("X-Amz-Expires=604800", "X-Amz-Expires=604801"), timeout=60).status_code == 403
 
 
 @pytest.mark.parametrize(("name", "content", "code"), [("sp ace", b"x", 34), ("zero", b"", 70)])
@@ -244,7 +244,7 @@ def test_a_download_that_the_script_cannot_do_fails(client: Client, name: str, c
     answer = client.transfer("download", json=body)
     job, _ = client.transferred(answer)
     assert (job["status"]["state"], job["status"]["exitCode"]) == ("FAILED", code)
-    missing = httpx.get(answer.json()["transferDirectives"]["downloadUrl"])
+    missing = httpx.get(answer.json()["transferDirectives"]["downloadUrl"], timeout=60)
     assert missing.status_code == 404
     assert "NoSuchKey" in missing.text
 
@@ -255,7 +255,7 @@ def test_a_downloaded_symlink_is_cut_short(client: Client) -> None:
     body = {"sourcePath": f"{client.home}/short", "transferDirectives": {"transferMethod": "s3"}}
     answer = client.transfer("download", json=body)
     client.transferred(answer)
-    assert len(httpx.get(answer.json()["transferDirectives"]["downloadUrl"]).content) == MIB
+    assert len(httpx.get(answer.json()["transferDirectives"]["downloadUrl"], timeout=60).content) == MIB
 
 
 def test_a_staged_upload_destroys_part_files_and_loses_the_mode(client: Client) -> None:
@@ -312,10 +312,10 @@ def test_the_store_can_be_made_to_fail(client: Client) -> None:
     url = answer.json()["transferDirectives"]["downloadUrl"]
     client.transferred(answer)
     client.sandbox.faults(s3_rules=[{"match": "^GET .*/stored", "status": 503}, {"match": "^GET ", "drop": "before"}])
-    assert httpx.get(url).status_code == 503
+    assert httpx.get(url, timeout=60).status_code == 503
     with pytest.raises(httpx.TransportError):
-        httpx.get(url)
-    assert httpx.get(url).content == b"content"
+        httpx.get(url, timeout=60)
+    assert httpx.get(url, timeout=60).content == b"content"
 
 
 # -- jobs ----------------------------------------------------------------------------------------

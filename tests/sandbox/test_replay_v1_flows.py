@@ -122,7 +122,7 @@ def test_a_staged_download_and_its_task(cluster: SandboxProcess, expected: Expec
     expected.same("invalidate", void)
     expected.same("task after invalidate", at(cluster, task, "302"))
     expected.same("tasks list after invalidate", ask(cluster, "GET", f"/tasks/?tasks={task}"), of_list)
-    assert len(httpx.get(done.json()["task"]["data"]["url"]).content) == 60_000
+    assert len(httpx.get(done.json()["task"]["data"]["url"], timeout=60).content) == 60_000
 
 
 @flow("v1", "xfer download 'sp ace2': task at status 118")
@@ -240,7 +240,7 @@ def running(cluster: SandboxProcess, job: str) -> None:
     url = f"{cluster.info.url_v2}/compute/cluster/jobs/{job}"
 
     def look() -> httpx.Response | None:
-        answer = httpx.get(url, headers={"Authorization": f"Bearer {cluster.token()}"})
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {cluster.token()}"}, timeout=60)
         return answer if answer.json()["jobs"][0]["status"]["state"] == "RUNNING" else None
 
     until(look)

@@ -164,7 +164,9 @@ def headers(sandbox: SandboxProcess, name: str) -> dict[str, str]:
 
 
 def send(sandbox: SandboxProcess, name: str, request: dict[str, Any]) -> httpx.Response:
-    ask = partial(httpx.request, request["method"], params=request.get("query"), headers=headers(sandbox, name))
+    ask = partial(
+        httpx.request, request["method"], params=request.get("query"), headers=headers(sandbox, name), timeout=60
+    )
     url = sandbox.info.url_v2 + request["path"]
     body = request.get("body")
     if body and "multipart" in body:

@@ -178,12 +178,12 @@ def test_a_staged_download(cluster: SandboxProcess, expected: Expected) -> None:
     cluster.faults(hold_jobs=True)
     made = expected.same("transfer_download", repeat(cluster, expected.request("transfer_download"))).json()
     url = made["transferDirectives"]["downloadUrl"]
-    expected.same("s3_get_before_job_done", httpx.get(url), error_code)
+    expected.same("s3_get_before_job_done", httpx.get(url, timeout=60), error_code)
     cluster.clear_faults()
     in_state(cluster, made["transferJob"]["jobId"], "COMPLETED")
-    expected.same("s3_get_range", httpx.get(url, headers={"Range": "bytes=100-199"}))
-    expected.same("s3_head_with_get_url", httpx.head(url))
-    assert len(httpx.get(url).content) == 9_000_001
+    expected.same("s3_get_range", httpx.get(url, headers={"Range": "bytes=100-199"}, timeout=60))
+    expected.same("s3_head_with_get_url", httpx.head(url, timeout=60))
+    assert len(httpx.get(url, timeout=60).content) == 9_000_001
 
 
 @flow("v2", "transfer_download_zero_bytes", "transfer_download_symlink", "transfer_download_space")
@@ -199,7 +199,7 @@ def test_staged_downloads_that_go_wrong(cluster: SandboxProcess, expected: Expec
         in_state(cluster, made["transferJob"]["jobId"], state)
         (job,) = look(cluster, made["transferJob"]["jobId"]).json()["jobs"]
         assert job["status"]["exitCode"] == code
-        answer = httpx.get(made["transferDirectives"]["downloadUrl"])
+        answer = httpx.get(made["transferDirectives"]["downloadUrl"], timeout=60)
         assert len(answer.content) == 1048576 if what == "symlink" else answer.status_code == 404
 
 
@@ -208,9 +208,11 @@ def test_a_staged_upload(cluster: SandboxProcess, expected: Expected) -> None:
     made = expected.same("transfer_upload", repeat(cluster, expected.request("transfer_upload"))).json()
     directives = made["transferDirectives"]
     content = b"z" * 7_000_000
-    put = expected.same("transfer_upload_put_part", httpx.put(directives["partsUploadUrls"][0], content=content))
+    put = expected.same(
+        "transfer_upload_put_part", httpx.put(directives["partsUploadUrls"][0], content=content, timeout=60)
+    )
     body = re.sub(r'"[0-9a-f]{32}"', put.headers["etag"], expected.request("transfer_upload_complete")["body"])
-    done = httpx.post(directives["completeUploadUrl"], content=body)
+    done = httpx.post(directives["completeUploadUrl"], content=body, timeout=60)
 
     def view(answer: Any) -> Any:
         return re.findall(r"<(\w+)[ >]", answer)

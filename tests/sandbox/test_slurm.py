@@ -43,7 +43,7 @@ def jobs_url(sandbox: SandboxProcess) -> str:
 
 def post_job(sandbox: SandboxProcess, **job: Any) -> httpx.Response:
     job = {"workingDirectory": sandbox.info.home, **job}
-    return httpx.post(jobs_url(sandbox), json={"job": job}, headers=headers(sandbox))
+    return httpx.post(jobs_url(sandbox), json={"job": job}, headers=headers(sandbox), timeout=60)
 
 
 def submit(sandbox: SandboxProcess, script: str, **job: Any) -> str:
@@ -53,7 +53,7 @@ def submit(sandbox: SandboxProcess, script: str, **job: Any) -> str:
 
 
 def jobs(sandbox: SandboxProcess, job_id: str) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{jobs_url(sandbox)}/{job_id}", headers=headers(sandbox))
+    answer = httpx.get(f"{jobs_url(sandbox)}/{job_id}", headers=headers(sandbox), timeout=60)
     assert answer.status_code == 200, answer.text
     return list(answer.json()["jobs"])
 
@@ -113,10 +113,10 @@ def test_a_cancelled_job_ends_with_all_its_processes(slurm: SandboxProcess) -> N
     job_id = submit(slurm, "#!/bin/bash\ntouch began\nsleep 1000\n")
     until((slurm.home / "began").exists)
     url = f"{jobs_url(slurm)}/{job_id}"
-    assert httpx.delete(url, headers=headers(slurm)).status_code == 204
+    assert httpx.delete(url, headers=headers(slurm), timeout=60).status_code == 204
     (job,) = ended(slurm, job_id)
     assert job["status"]["state"] == "CANCELLED by 4103"
-    again = httpx.delete(url, headers=headers(slurm))
+    again = httpx.delete(url, headers=headers(slurm), timeout=60)
     assert (again.status_code, "already completing or completed" in again.text) == (500, True)
 
 
@@ -134,7 +134,7 @@ def test_an_array_is_a_row_of_jobs(slurm: SandboxProcess) -> None:
 def test_metadata_tells_script_and_files(slurm: SandboxProcess) -> None:
     script = "#!/bin/bash\n#SBATCH --error=err-%j\ntrue\n"
     job_id = submit(slurm, script)
-    answer = httpx.get(f"{jobs_url(slurm)}/{job_id}/metadata", headers=headers(slurm)).json()
+    answer = httpx.get(f"{jobs_url(slurm)}/{job_id}/metadata", headers=headers(slurm), timeout=60).json()
     assert answer["jobs"] == [
         {
             "jobId": job_id,
@@ -151,7 +151,7 @@ def test_what_slurm_refuses_is_told_in_its_words(slurm: SandboxProcess) -> None:
     assert refused.status_code == 500
     assert "sbatch: error: invalid partition specified: none\n" in refused.json()["message"]
     assert "does not look like a batch script" in post_job(slurm, script="true\n").text
-    unknown = httpx.get(f"{jobs_url(slurm)}/999999", headers=headers(slurm))
+    unknown = httpx.get(f"{jobs_url(slurm)}/999999", headers=headers(slurm), timeout=60)
     assert (unknown.status_code, unknown.json()["message"]) == (404, "Job not found.")
 
 
@@ -162,14 +162,14 @@ def test_attach_runs_a_command_inside_a_running_job(slurm: SandboxProcess) -> No
     asked = {"command": "pwd > attached; exit 0"}
     assert httpx.put(url, json=asked, headers=headers(slurm), timeout=PATIENCE).status_code == 204
     assert (slurm.home / "attached").read_text() == "/home/user\n"
-    httpx.delete(f"{jobs_url(slurm)}/{job_id}", headers=headers(slurm))
+    httpx.delete(f"{jobs_url(slurm)}/{job_id}", headers=headers(slurm), timeout=60)
 
 
 def test_a_transfer_job_goes_through_the_queue(slurm: SandboxProcess) -> None:
     (slurm.home / "old").write_text("x")
     body = {"sourcePath": f"{slurm.info.home}/old", "targetPath": f"{slurm.info.home}/new"}
     url = f"{slurm.info.url_v2}/filesystem/{slurm.info.system}/transfer/mv"
-    transfer = httpx.post(url, json=body, headers=headers(slurm)).json()["transferJob"]
+    transfer = httpx.post(url, json=body, headers=headers(slurm), timeout=60).json()["transferJob"]
     (job,) = ended(slurm, transfer["jobId"])
     assert (job["status"]["state"], job["time"]["limit"]) == ("COMPLETED", 900)
     assert (slurm.home / "new").read_text() == "x"
@@ -184,7 +184,7 @@ def test_a_file_is_staged_by_a_job_of_slurm(slurm: SandboxProcess) -> None:
     made = httpx.post(url, json=body, headers=headers(slurm), timeout=PATIENCE).json()
     ended(slurm, made["transferJob"]["jobId"])
     link = made["transferDirectives"]["downloadUrl"]
-    assert httpx.get(link).content == (slurm.home / "large").read_bytes()
+    assert httpx.get(link, timeout=60).content == (slurm.home / "large").read_bytes()
 
 
 def test_a_cancelled_transfer_leaves_the_target_alone(slurm: SandboxProcess) -> None:
@@ -194,7 +194,7 @@ def test_a_cancelled_transfer_leaves_the_target_alone(slurm: SandboxProcess) -> 
     made = httpx.post(url, json=body, headers=headers(slurm), timeout=PATIENCE).json()
     job_id = made["transferJob"]["jobId"]
     in_state(slurm, job_id, "RUNNING")
-    httpx.delete(f"{jobs_url(slurm)}/{job_id}", headers=headers(slurm))
+    httpx.delete(f"{jobs_url(slurm)}/{job_id}", headers=headers(slurm), timeout=60)
     (job,) = ended(slurm, job_id)
     assert job["status"]["state"] == "CANCELLED by 4103"
     assert not (slurm.home / "never").exists()
@@ -209,7 +209,7 @@ def task(sandbox: SandboxProcess, answer: httpx.Response) -> dict[str, Any]:
     url = f"{sandbox.info.url_v1}/tasks/{answer.json()['task_id']}"
 
     def look() -> dict[str, Any] | None:
-        found: dict[str, Any] = httpx.get(url, headers=headers(sandbox)).json()["task"]
+        found: dict[str, Any] = httpx.get(url, headers=headers(sandbox), timeout=60).json()["task"]
         return found if found["status"] in {"200", "400"} else None
 
     found: dict[str, Any] = until(look)
@@ -219,14 +219,14 @@ def task(sandbox: SandboxProcess, answer: httpx.Response) -> dict[str, Any]:
 def v1_submit(sandbox: SandboxProcess, script: str, **form: str) -> dict[str, Any]:
     url = f"{sandbox.info.url_v1}/compute/jobs/upload"
     files = {"file": ("job.sh", script.encode())}
-    return task(sandbox, httpx.post(url, data=form, files=files, headers=headers(sandbox)))
+    return task(sandbox, httpx.post(url, data=form, files=files, headers=headers(sandbox), timeout=60))
 
 
 def accounted(sandbox: SandboxProcess, job_id: str) -> list[dict[str, str]]:
     def look() -> list[dict[str, str]]:
         url = f"{sandbox.info.url_v1}/compute/acct"
         found: list[dict[str, str]] = task(
-            sandbox, httpx.get(url, params={"jobs": job_id}, headers=headers(sandbox))
+            sandbox, httpx.get(url, params={"jobs": job_id}, headers=headers(sandbox), timeout=60)
         )["data"]
         return [] if any(job["state"] in ACTIVE for job in found) else found
 
@@ -245,13 +245,13 @@ def test_v1_shows_the_queue_and_cancels(slurm: SandboxProcess) -> None:
     data = v1_submit(slurm, "#!/bin/bash\nsleep 1000\n")["data"]
     in_state(slurm, data["jobid"], "RUNNING")
     url = f"{slurm.info.url_v1}/compute/jobs"
-    queued = task(slurm, httpx.get(url, params={"jobs": data["jobid"]}, headers=headers(slurm)))["data"]
+    queued = task(slurm, httpx.get(url, params={"jobs": data["jobid"]}, headers=headers(slurm), timeout=60))["data"]
     assert (queued["0"]["jobid"], queued["0"]["state"]) == (data["jobid"], "RUNNING")
-    cancelled = task(slurm, httpx.delete(f"{url}/{data['jobid']}", headers=headers(slurm)))
+    cancelled = task(slurm, httpx.delete(f"{url}/{data['jobid']}", headers=headers(slurm), timeout=60))
     assert cancelled["data"] == f"scancel: Terminating job {data['jobid']}"
     (job,) = accounted(slurm, data["jobid"])
     assert job["state"] == "CANCELLED by 4103"
-    again = task(slurm, httpx.delete(f"{url}/{data['jobid']}", headers=headers(slurm)))
+    again = task(slurm, httpx.delete(f"{url}/{data['jobid']}", headers=headers(slurm), timeout=60))
     assert (again["status"], "already completing or completed" in again["data"]) == ("400", True)
 
 
@@ -265,7 +265,7 @@ def test_v1_moves_by_a_job(slurm: SandboxProcess) -> None:
     (slurm.home / "before").write_text("x")
     form = {"sourcePath": f"{slurm.info.home}/before", "targetPath": f"{slurm.info.home}/after"}
     url = f"{slurm.info.url_v1}/storage/xfer-internal/mv"
-    data = task(slurm, httpx.post(url, data=form, headers=headers(slurm)))["data"]
+    data = task(slurm, httpx.post(url, data=form, headers=headers(slurm), timeout=60))["data"]
     (job,) = accounted(slurm, data["jobid"])
     assert (job["state"], job["partition"]) == ("COMPLETED", "xfer")
     assert (slurm.home / "after").read_text() == "x"
