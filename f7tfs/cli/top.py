@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from f7tfs.cli.mounts import state_of
 from f7tfs.cli.output import console, duration, show_table, size, tell
-from f7tfs.cli.status import every
+from f7tfs.cli.status import ask_one, every
 from f7tfs.cli.trace import cache_rows
 
 if TYPE_CHECKING:
@@ -22,15 +23,18 @@ _MOST_JOBS = 8
 
 
 def top(
+    mountpoint: Annotated[
+        Path | None, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="All of yours if not given.")
+    ] = None,
     interval: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Look again after this.")] = 1.0,
 ) -> None:
     """Show the mounts as they are now, until Ctrl-C; in a pipe once."""
     if not console().is_terminal:
-        show_table(_COLUMNS, _rows(_look(), {}, interval), empty="nothing is mounted")
+        show_table(_COLUMNS, _rows(_look(mountpoint), {}, interval), empty="nothing is mounted")
         return
     from rich.live import Live
 
-    before = _look()
+    before = _look(mountpoint)
     if not before:
         tell("nothing is mounted")
         return
@@ -38,16 +42,17 @@ def top(
         with Live(_drawn(before, {}, interval), console=console(), screen=True, auto_refresh=False) as live:
             while True:
                 time.sleep(interval)
-                now = _look()
+                now = _look(mountpoint)
                 live.update(_drawn(now, before, interval), refresh=True)
                 before = now
     except KeyboardInterrupt:
         return
 
 
-def _look() -> dict[str, dict[str, Any]]:
-    """What every mount says of itself, by mount point."""
-    return {str(answer["mountpoint"]): answer for answer in every()}
+def _look(mountpoint: Path | None) -> dict[str, dict[str, Any]]:
+    """What every mount, or the one, says of itself, by mount point."""
+    answers = every() if mountpoint is None else [ask_one(mountpoint)]
+    return {str(answer["mountpoint"]): answer for answer in answers}
 
 
 def _rows(
@@ -106,8 +111,9 @@ def _drawn(now: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any
         for answer in now.values()
         for each in answer.get("transfers", ())
     ]
-    jobs = [row for answer in now.values() for row in _jobs(answer)]
-    # What grows longest comes last: the terminal ends somewhere.
+    # Each mount tells those first that have not ended: the terminal ends somewhere.
+    jobs = sorted((job for answer in now.values() for job in _jobs(answer)), key=lambda row: not row[-1])
+    # What grows longest comes last, for the same reason.
     shown = (
         (_COLUMNS, _rows(now, before, interval)),
         (("transfer", "", "phase", "so far", "rate"), transfers),

@@ -82,7 +82,7 @@ def test_top_is_live_on_a_terminal_and_a_table_in_a_pipe(user: User, place: Path
     rows = [line.split("\t") for line in user.done("top").splitlines()]
     assert [str(place), "mounted"] in [row[:2] for row in rows]
     code, shown = converse(
-        ["top", "--interval", "0.1"], user.env(), user.home, [("calls/s", ""), ("of the API", "\x03")]
+        ["top", str(place), "--interval", "0.1"], user.env(), user.home, [("calls/s", ""), ("of the API", "\x03")]
     )
     assert code == 0, shown
     assert "/filesystem/" in shown
@@ -112,7 +112,10 @@ def test_top_shows_jobs_and_caches_and_asks_the_cluster_nothing(
         assert row[7:9] == [*map(str, figures)]
         assert int(row[9]) == sum(not each["finished"] for each in known.values())
         code, shown = converse(
-            ["top", "--interval", "0.1"], user.env(), user.home, [(job, ""), (" ago", ""), ("metadata", "\x03")]
+            ["top", str(place), "--interval", "0.1"],
+            user.env(),
+            user.home,
+            [(job, ""), (" ago", ""), ("metadata", "\x03")],
         )
         assert code == 0, shown
         assert sandbox.calls() == {}
