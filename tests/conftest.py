@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from f7tfs.sandbox.process import SandboxProcess
+
+pytest_plugins = ("tests.long_cases",)
+
+# Who runs the tests in the background has SIGINT ignored, and what is ignored the programs of the tests inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import struct
 import sys
 import termios
@@ -27,17 +26,20 @@ def converse(
         warnings.simplefilter("ignore", DeprecationWarning)
         pid, terminal = pty.fork()
     if pid == 0:
-        # As a shell on a terminal starts it: who runs the tests in the background has Ctrl-C ignored.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        fcntl.ioctl(pty.STDIN_FILENO, termios.TIOCSWINSZ, struct.pack("HHHH", 100, 200, 0, 0))
+        # The size is that of this terminal, not of the one that the tests were started from.
+        its = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
         os.chdir(cwd)
-        os.execve(sys.executable, [sys.executable, "-m", "f7tfs", *arguments], {**env, "TERM": "xterm"})  # noqa: S606
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+        os.execve(sys.executable, [sys.executable, "-m", "f7tfs", *arguments], {**its, "TERM": "xterm"})  # noqa: S606
     shown = seen = ""
     try:
         for question, answer in exchanges:
+            deadline = time.monotonic() + PATIENCE
             while question not in seen:
                 piece = _read(terminal)
-                assert piece, f"{question!r} was never asked: {shown}"
+                never = f"{question!r} was never asked: {shown[-8000:]}"
+                assert piece, never
+                assert time.monotonic() < deadline, never
                 shown, seen = shown + piece, seen + piece
             seen = seen.partition(question)[2]
             os.write(terminal, answer.encode())
