@@ -24,7 +24,7 @@ which SSH has nothing. Each figure is of one measurement, by a mount made for it
 Seconds until the command returned, and after an arrow until the cluster had it all, where that was later; in brackets
 the calls of the API. A task was stopped after {bound}. *Times sshfs* is how many times as fast f7tfs was (v2, the
 better of its modes), until the cluster had it. The load of the machine was {load} (2 are both cores
-busy): other work was done on it meanwhile, so only large differences mean something.{note}
+busy).{note}
 
 Versions: {versions}. rclone with `--vfs-cache-mode full --vfs-fast-fingerprint`, all else
 as by default.
