@@ -36,8 +36,8 @@ InMount = Annotated[
         "--mount", parser=Path, metavar="PATH", help="In the mount that this path lies in, if there are more."
     ),
 ]
-JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, `last`, or a script's name.")]
-JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of jobs, `last`, or scripts' names.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, `last`, its name or its script's.")]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of jobs, `last`, their names or scripts'.")]
 
 
 @jobs.command()

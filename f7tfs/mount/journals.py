@@ -141,7 +141,7 @@ def mounted_journals() -> list[MountedJournal]:
 
 def kept_journals(base: Path, taken: set[Path]) -> list[KeptJournal]:
     """Of what is not mounted now, where something waits. `taken`: state directories that daemons have."""
-    return [journal for journal in _not_taken(base, taken) if journal.entries()]
+    return [journal for journal in _not_taken(base, taken) if journal.entries() or journal.jobs]
 
 
 def _not_taken(base: Path, taken: set[Path]) -> Iterator[KeptJournal]:

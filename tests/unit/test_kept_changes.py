@@ -137,3 +137,6 @@ def test_a_job_that_was_not_submitted_is_told(state: Path, capsys: pytest.Captur
         changes.execute("DELETE FROM changes")
     status(None)
     assert "to be sent 1 job to be submitted\n" in capsys.readouterr().out
+    journal_list()
+    told = capsys.readouterr()
+    assert (told.out, told.err.splitlines()[-1]) == ("", "cluster:/project: 1 job to be submitted: f7tfs jobs list")
