@@ -116,8 +116,11 @@ def tell(story: Story, sandbox: SandboxProcess) -> None:
 
 def mount(story: Story) -> None:
     story.tell(
-        "A FirecREST server with a cluster of its own runs on this machine now. Mount the home directory there:"
+        "A FirecREST server with a cluster of its own runs on this machine now, and variables tell where. "
+        "Mount the home directory there:"
     )
+    # The secret is one of this run only, and yet no example to follow.
+    story.run("env | grep -E '^(FIRECREST_|AUTH_TOKEN_URL)' | sed 's/\\(SECRET=\\).*/\\1…/'", wanted="FIRECREST_URL=")
     story.run("mkdir cluster")
     story.run("f7tfs mount cluster: cluster", wanted="is mounted")
     story.run("ls -la cluster")

@@ -10,7 +10,7 @@ import typer
 # A parser of our own: typer's looks at the path first, and a look at a stale mount fails, at a stuck one waits.
 OneMountpoint = Annotated[
     Path | None,
-    typer.Argument(parser=Path, metavar="MOUNTPOINT", help="Not needed where there is only one mount."),
+    typer.Argument(parser=Path, metavar="MOUNTPOINT", help="Else the one that you are in, or the only one."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
 Profile = Annotated[

@@ -10,6 +10,7 @@ import typer
 
 from f7tfs.cli.arguments import Json
 from f7tfs.cli.output import count, show_json, show_table, tell
+from f7tfs.cli.places import no_mount
 from f7tfs.cli.progress import moving_progress
 from f7tfs.cli.remote import Place, place_of
 from f7tfs.mount.ask import ask
@@ -148,7 +149,7 @@ def _check_one_cluster(places: Sequence[Place]) -> None:
 
 def _daemon(place: Place) -> Path:
     if place.daemon is None:  # pragma: no cover -- the callers have looked
-        raise MountError(f"{place.path} is not in a mount of f7tfs")
+        raise no_mount(place.path)
     return place.daemon
 
 

@@ -15,7 +15,7 @@ import typer
 
 from f7tfs.cli.arguments import Json
 from f7tfs.cli.job_files import copy_log, wait_for_end
-from f7tfs.cli.output import duration, show, show_json, show_record, show_table, tell
+from f7tfs.cli.output import console, duration, show, show_json, show_record, show_table, tell
 from f7tfs.cli.places import control_of
 from f7tfs.cli.progress import waiting
 from f7tfs.mount.ask import ask
@@ -25,6 +25,8 @@ from f7tfs.mount.runtime import absolute
 
 _SECONDS = 10.0
 _DONE = "COMPLETED"
+_MOST_PATH = 24
+"""Characters of a path beside all else that a terminal of 80 columns has to show of a job."""
 _OLD = 90.0
 """A mount looks at least every 60 seconds when it is asked."""
 
@@ -93,7 +95,7 @@ def list_jobs(
         show_json(found)
         return
     columns = ("job", "name", "state", "time", "exit", "nodes (reason)", "working directory")
-    show_table(columns, [_row(job) for job in found], empty="no jobs")
+    show_table(columns, [_row(job) for job in found], empty="no jobs", named=("time", "exit"))
 
 
 def _tell_age(found: Sequence[dict[str, Any]]) -> None:
@@ -115,8 +117,13 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
         elapsed,
         exit_code,
         job["nodes"] or reason,
-        job["working_directory"],
+        _short(job["working_directory"] or "") if console().is_terminal else job["working_directory"],
     )
+
+
+def _short(path: str) -> str:
+    """Its end, where it is long; `show` tells all of it."""
+    return path if len(path) <= _MOST_PATH else "…/" + "/".join(path.rsplit("/", 2)[-2:])
 
 
 _UNTOLD = ("key", "finished", "steps", "script_name")

@@ -11,6 +11,7 @@ import typer
 
 from f7tfs.cli.arguments import Json
 from f7tfs.cli.output import count, duration, lacking, show_json, show_table, size, tell
+from f7tfs.cli.places import mount_here
 from f7tfs.mount.errors import MountError
 from f7tfs.mount.mountinfo import mount_of
 from f7tfs.mount.runtime import absolute, state_base
@@ -49,7 +50,7 @@ def show(place: Place = None, base: Base = None, as_json: Json = False) -> None:
         show_json(told)
         return
     columns = ("id", "change", "state", "size", "for", "of", "error")
-    show_table(columns, [_row(entry) for entry in told], empty="the cluster has every change")
+    show_table(columns, [_row(entry) for entry in told], empty="the cluster has every change", named=("for",))
     for each in found:
         if each.jobs:
             tell(f"{each.mountpoint or each.remote}: {lacking(0, each.jobs)}: f7tfs jobs list")
@@ -65,12 +66,14 @@ def _row(entry: dict[str, Any]) -> Sequence[object]:
 @journal.command()
 def retry(place: Place = None, base: Base = None) -> None:
     """Try now what the cluster refused, and what waits out a pause."""
-    for each in _journals(place, base):
-        retried = each.retry()
-        if retried is None:
+    retried = [(each, each.retry()) for each in _journals(place, base)]
+    for each, number in retried:
+        if number is None:
             tell(f"{each.remote} is not mounted: everything is tried when it is mounted again")
-        else:
-            tell(f"{each.mountpoint}: {count(retried, 'failed change')} tried again; f7tfs sync waits for them")
+        elif number:
+            tell(f"{each.mountpoint}: {count(number, 'failed change')} tried again; f7tfs sync waits for them")
+    if not any(number is None or number for _, number in retried):
+        tell("no change has failed; what waits is tried now")
 
 
 @journal.command()
@@ -108,6 +111,9 @@ def _journals(place: str | None, base: Path | None) -> list[OneJournal]:
 
 def _the_one(place: str | None, base: Path | None) -> OneJournal:
     journals = _journals(place, base)
+    here = mount_here()
+    if len(journals) > 1 and here is not None:
+        journals = [each for each in journals if each.mountpoint == str(here)] or journals
     if len(journals) > 1:
         raise MountError("there are several journals", "say which is meant by --of; f7tfs journal shows them")
     if not journals:

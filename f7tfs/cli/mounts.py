@@ -18,9 +18,10 @@ def mounts(as_json: Json = False) -> None:
         show_json([{"state": state_of(answer), **answer} for answer in answers])
         return
     show_table(
-        ("mount point", "remote", "state", "to be sent", "failed", "for"),
-        [_row(answer) for answer in answers],
+        ("mount point", "remote", "state", "to be sent", "failed", "for", "site"),
+        [(*_row(answer), answer.get("url", "")) for answer in answers],
         empty="nothing is mounted",
+        named=("failed",),
     )
 
 

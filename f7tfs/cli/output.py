@@ -83,7 +83,8 @@ def show_table(
     else:
         leads = [f"{column} " if column in named else "" for column in columns]
         for row in rows:
-            show("\t".join(lead + _one_line(str(cell)) for lead, cell in zip(leads, row, strict=True)))
+            cells = [_one_line(str(cell)) for cell in row]
+            show("\t".join(cell and lead + cell for lead, cell in zip(leads, cells, strict=True)))
 
 
 def show_record(title: str, values: Mapping[str, object]) -> None:

@@ -38,10 +38,14 @@ def list_profiles(as_json: Json = False) -> None:
             f"{each.get('system', '')}:{each.get('path', '')}",
             _way(each),
             "default" if name == default else "",
+            each.get("url", ""),
+            f"v{each['api_version']}" if "api_version" in each else "",
         )
         for name, each in known.items()
     ]
-    show_table(("profile", "mounts", "log-in", ""), rows, empty="there are no profiles; f7tfs login makes one")
+    show_table(
+        ("profile", "mounts", "log-in", "", "site", "API"), rows, empty="there are no profiles; f7tfs login makes one"
+    )
 
 
 @profiles.command("show")

@@ -34,11 +34,13 @@ def sandbox(
     latency: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Added to every call.")] = 0.0,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[=VALUE]", help="What goes wrong (docs/reference/sandbox-faults.md); repeatable."),
+        typer.Option(
+            metavar="NAME[=VALUE]", help="What goes wrong, as quota=0; repeatable. The page sandbox-faults lists all."
+        ),
     ] = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What the site is like (docs/reference/sandbox-settings.md)."),
+        typer.Option(metavar="NAME=VALUE", help="What the site is like. The page sandbox-settings lists all."),
     ] = None,
     scheduler: Annotated[
         Scheduler, typer.Option(help="Processes of this machine, or a real Slurm (as root; scripts/setup-slurm.sh).")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -82,10 +84,20 @@ def introduction(info: SandboxInfo, shown: Api) -> str:
         "FIRECREST_API_VERSION": shown.removeprefix("v"),
     }
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    other, url = ("v2", info.url_v2) if shown == "v1" else ("v1", info.url_v1)
+    also = f"# the same by FirecREST {other}: FIRECREST_URL={url} FIRECREST_API_VERSION={other.removeprefix('v')}"
+    again = (
+        f"# the next start has another port and secret, unless it gets --port {info.port}"
+        " --setting client_secret=$FIRECREST_CLIENT_SECRET (and the same --root)"
+    )
+    # Who runs it as .venv/bin/f7tfs has no other one.
+    called = Path(sys.argv[0])
+    command = "f7tfs" if shutil.which("f7tfs") or called.name != "f7tfs" else shlex.quote(str(called))
     served = f"# serving {info.root} as the cluster {info.system}; its user is {info.user}; Ctrl-C ends it"
     example = (
-        f"mkdir -p ~/cluster && f7tfs mount {info.system}: ~/cluster   # {info.home}; then: f7tfs umount ~/cluster"
+        f"mkdir -p ~/cluster && {command} mount {info.system}: ~/cluster   "
+        f"# {info.home}; then: {command} umount ~/cluster"
     )
     header = shlex.quote(f"Authorization: Bearer {info.admin_token}")
     faults = f"# faults while it runs: curl -X PUT -H {header} {info.admin_url}/faults -d '{{\"latency\": 1}}'"
-    return "\n".join((served, *exports, example, faults))
+    return "\n".join((served, *exports, also, example, again, faults))

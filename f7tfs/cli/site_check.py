@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -138,12 +139,20 @@ def _run(what: str, ask: Callable[[], Awaitable[T]]) -> T:
         raise _told(what, next(leaves(error), error)) from error
 
 
+def _other_credentials() -> str:
+    """What to do about credentials that are refused: those of the environment stand above what is asked for."""
+    there = [name for name in ("FIRECREST_CLIENT_ID", "FIRECREST_CLIENT_SECRET") if os.environ.get(name)]
+    if not there:
+        return "check them, and f7tfs login again"
+    return f"check {' and '.join(there)}, which are set in the environment: unset them to be asked, or correct them"
+
+
 def _told(what: str, error: BaseException) -> BaseException:
     match error:
         case Unauthorized():
             return MountError(
                 f"{refuser(error, what)} does not accept the credentials: {error}",
-                "check them, and f7tfs login again",
+                _other_credentials(),
             )
         case NotFound():
             return MountError(f"there is no FirecREST at {what}: {error}", "check the URL")

@@ -64,12 +64,7 @@ def status(
 
 def ask_one(mountpoint: Path) -> dict[str, Any]:
     """What the daemon at `mountpoint` says of itself."""
-    try:
-        return ask(control_of(mountpoint), "status", timeout=_SECONDS)
-    except NoDaemon:
-        raise MountError(
-            f"{mountpoint}: no mount of yours is served there", "f7tfs status shows all of them"
-        ) from None
+    return ask(control_of(mountpoint), "status", timeout=_SECONDS)
 
 
 def running() -> list[dict[str, Any]]:

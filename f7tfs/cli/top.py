@@ -30,7 +30,7 @@ def top(
 ) -> None:
     """Show the mounts as they are now, until Ctrl-C; in a pipe once."""
     if not console().is_terminal:
-        show_table(_COLUMNS, _rows(_look(mountpoint), {}, interval), empty="nothing is mounted")
+        show_table(_COLUMNS, _rows(_look(mountpoint), {}, interval), empty="nothing is mounted", named=_COLUMNS[2:])
         return
     from rich.live import Live
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from f7tfs.cli.arguments import Json, OneMountpoint
+from f7tfs.cli.arguments import Json
 from f7tfs.cli.output import console, duration, show_json, show_table, size, table
 from f7tfs.cli.status import ask_one, running
 
@@ -16,7 +17,9 @@ _EMPTY = "no large file is on its way"
 
 
 def transfers(
-    mountpoint: OneMountpoint = None,
+    mountpoint: Annotated[
+        Path | None, typer.Argument(parser=Path, metavar="MOUNTPOINT", help="All of yours if not given.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again each second, until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -34,7 +37,7 @@ def transfers(
         return
 
 
-def _look(mountpoint: OneMountpoint) -> list[dict[str, Any]]:
+def _look(mountpoint: Path | None) -> list[dict[str, Any]]:
     answers = running() if mountpoint is None else [ask_one(mountpoint)]
     return [
         {"mountpoint": answer["mountpoint"], **transfer}
@@ -47,10 +50,10 @@ def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        show_table(_COLUMNS, [row(each) for each in found], empty=_EMPTY)
+        show_table(_COLUMNS, [row(each) for each in found], empty=_EMPTY, named=("done", "left"))
 
 
-def _live(mountpoint: OneMountpoint) -> None:
+def _live(mountpoint: Path | None) -> None:
     from rich.live import Live
 
     with Live(console=console(), auto_refresh=False) as live:

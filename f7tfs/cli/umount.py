@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from f7tfs.cli.output import complain, count, lacking, tell
+from f7tfs.cli.places import no_mount
 from f7tfs.cli.progress import drain_progress
 from f7tfs.cli.status import every
 from f7tfs.mount.ask import NoDaemon, ask
 from f7tfs.mount.errors import MountError
-from f7tfs.mount.mountinfo import mount_at
+from f7tfs.mount.mountinfo import mount_at, mount_of
 from f7tfs.mount.mountpoint import find_mountpoint, is_stale
 from f7tfs.mount.process import wait_for_end
 from f7tfs.mount.runtime import control_socket
@@ -88,7 +89,10 @@ def _one(place: Path, *, lazy: bool, wait: float | None) -> None:
 def _without_daemon(place: Path, *, lazy: bool) -> None:
     mount = mount_at(place)
     if mount is None and not is_stale(place):
-        raise MountError(f"{place} is not mounted", "f7tfs status shows what is")
+        around = mount_of(place)
+        if around is None:
+            raise no_mount(place)
+        raise MountError(f"{place} lies in a mount, and is none itself", f"f7tfs umount {around.mountpoint}")
     if mount is not None and not mount.is_ours:
         raise MountError(f"{place} is not a mount of f7tfs ({mount.kind})", f"umount {place}")
     stale = is_stale(place)

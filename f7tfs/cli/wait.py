@@ -10,6 +10,7 @@ import typer
 
 from f7tfs.cli.arguments import Json
 from f7tfs.cli.output import show_json
+from f7tfs.cli.places import no_mount
 from f7tfs.cli.progress import drain_progress
 from f7tfs.cli.remote import place_of
 from f7tfs.mount.ask import ask
@@ -35,7 +36,7 @@ def wait(
     by_daemon: dict[Path, list[str]] = {}
     for place in map(place_of, paths):
         if place.daemon is None:
-            raise MountError(f"{place.path} is not in a mount of f7tfs", "f7tfs status shows the mounts")
+            raise no_mount(place.path)
         by_daemon.setdefault(place.daemon, []).append(place.path)
     end = None if timeout is None else time.monotonic() + timeout
     found: dict[str, Any] = {"left": [], "failed": {}, "late": False}

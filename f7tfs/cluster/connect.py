@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,7 +181,19 @@ def _services_of_v2(item: dict[str, Any]) -> Iterator[Service]:
     # Null before the first check.
     for service in item.get("servicesHealth") or []:
         name = " ".join(str(service[key]) for key in ("serviceType", "path") if service.get(key))
-        yield Service(name, service.get("healthy"), str(service.get("message") or ""))
+        yield Service(name, service.get("healthy"), _said(service.get("message")))
+
+
+def _said(message: object) -> str:
+    """A text; a scheduler's is a list of tables, one for each of its hosts, as Python writes it."""
+    if isinstance(message, str) and message.startswith("["):
+        with suppress(ValueError, SyntaxError):
+            message = ast.literal_eval(message)
+    if not isinstance(message, list):
+        return str(message or "")
+    return "; ".join(
+        " ".join(str(value) for value in each.values()) if isinstance(each, dict) else str(each) for each in message
+    )
 
 
 def _system_of_v1(item: dict[str, Any], parameters: dict[str, Any]) -> System:

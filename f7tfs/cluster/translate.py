@@ -60,12 +60,14 @@ def with_hint(kind: type[errors.ClusterError], text: str) -> errors.ClusterError
 
 
 def one_line(text: str) -> str:
-    """`text` without line ends and v2's preamble, cut where it is long."""
+    """`text` without line ends, v2's preamble and lines that come again, cut where it is long."""
     told = text
     for preamble, end in _PREAMBLES:
         if text.startswith(preamble):
             told = text.partition(end)[2]
-    return " ".join((told.strip() or text).split())[:_LONGEST]
+    # A command that fails in a loop says the same of each round.
+    lines = dict.fromkeys(" ".join(line.split()) for line in (told.strip() or text).splitlines())
+    return " ".join(filter(None, lines))[:_LONGEST]
 
 
 @contextmanager

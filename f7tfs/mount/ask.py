@@ -48,7 +48,7 @@ def ask(
         try:
             connect(client, address)
         except (FileNotFoundError, ConnectionRefusedError):
-            raise NoDaemon("no f7tfs daemon answers there") from None
+            raise NoDaemon("the daemon of that mount has gone", "f7tfs mounts shows which; f7tfs umount") from None
         except OSError as error:
             raise MountError(f"cannot ask the f7tfs daemon: {error}") from None
         client.settimeout(timeout)

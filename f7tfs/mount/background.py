@@ -60,6 +60,7 @@ def start(arguments: Sequence[str], log_file: Path, seconds: float) -> str:
     """
     receiving, sending = os.pipe()
     output = log.open_private(log_file)
+    logged = os.fstat(output).st_size
     try:
         daemon = subprocess.Popen(  # it outlives this process
             # -P: the directory this was called from is no place to import from.
@@ -73,7 +74,7 @@ def start(arguments: Sequence[str], log_file: Path, seconds: float) -> str:
         os.close(sending)
         os.close(output)
     try:
-        return _await_report(receiving, log_file, seconds)
+        return _await_report(receiving, log_file, logged, seconds)
     except BaseException:
         _end(daemon)
         raise
@@ -81,11 +82,17 @@ def start(arguments: Sequence[str], log_file: Path, seconds: float) -> str:
         os.close(receiving)
 
 
-def _await_report(receiving: int, log_file: Path, seconds: float) -> str:
+def _await_report(receiving: int, log_file: Path, logged: int, seconds: float) -> str:
+    """`logged`: bytes that were in the log before."""
     # One line, written at once and shorter than a pipe's buffer: one read takes it.
     ready, _, _ = select.select([receiving], [], [], seconds)
     if not ready:
-        raise MountError(f"the daemon did not get ready within {seconds:.0f} s", f"its log tells more: {log_file}")
+        raise MountError(
+            f"the daemon did not get ready within {seconds:.0f} s",
+            f"its log tells more: {log_file}"
+            if log_file.stat().st_size > logged
+            else "it has logged nothing: this machine may be too busy; try again, or with --foreground --debug",
+        )
     line = os.read(receiving, 65536)
     if not line:
         raise MountError("the daemon ended before the mount was usable", f"its log tells why: {log_file}")

@@ -61,6 +61,7 @@ def names(sandbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return {
         "__name__": "tutorial",
         "FIRECREST_URL": sandbox.info.url_v1,
+        "FIRECREST_URL_V1": sandbox.info.url_v1,
         "FIRECREST_URL_V2": sandbox.info.url_v2,
         "TOKEN": sandbox.token(),
         "SYSTEM": sandbox.info.system,

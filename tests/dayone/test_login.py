@@ -153,7 +153,11 @@ def test_profiles_are_listed_shown_chosen_and_removed(user: User, sandbox: Sandb
     user.config.write_text("# mine\n")
     log_in(user, sandbox, "one")
     log_in(user, sandbox, "two", "--path", "/scratch")
-    assert user.done("profiles") == "one\tcluster:\tclient\tdefault\ntwo\tcluster:/scratch\tclient\t\n"
+    url = sandbox.info.url_v2
+    assert user.done("profiles").splitlines() == [
+        f"one\tcluster:\tclient\tdefault\t{url}\tv2",
+        f"two\tcluster:/scratch\tclient\t\t{url}\tv2",
+    ]
     assert [(each["name"], each["default"]) for each in user.json("profiles")] == [("one", True), ("two", False)]
     assert user.json("profiles", "show", "two")["path"] == "/scratch"
     assert "two" in user.done("profiles", "show", "two")

@@ -29,7 +29,7 @@ def test_mounts_are_listed_and_ended_together_the_stale_ones_too(user: User, san
     listed = {each["mountpoint"]: each for each in user.json("mounts") if each["mountpoint"] in (str(one), str(two))}
     assert {each["state"] for each in listed.values()} == {"mounted"}
     rows = [line.split("\t") for line in user.done("mounts").splitlines()]
-    assert [str(one), "cluster:/home/user", "mounted", "-", "0"] in [row[:5] for row in rows]
+    assert [str(one), "cluster:/home/user", "mounted", "-", "failed 0"] in [row[:5] for row in rows]
 
     os.kill(listed[str(two)]["pid"], signal.SIGKILL)
     wait_until(lambda: is_stale(two), "the mount is stale")

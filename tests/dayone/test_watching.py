@@ -109,8 +109,8 @@ def test_top_shows_jobs_and_caches_and_asks_the_cluster_nothing(
         [row] = [line.split("\t") for line in user.done("top").splitlines() if line.startswith(f"{place}\t")]
         caches = status["caches"].values()
         figures = [sum(each[kind] for each in caches) for kind in ("hits", "misses")]
-        assert row[7:9] == [*map(str, figures)]
-        assert int(row[9]) == sum(not each["finished"] for each in known.values())
+        assert row[7:9] == [f"hits {figures[0]}", f"misses {figures[1]}"]
+        assert row[9] == f"jobs {sum(not each['finished'] for each in known.values())}"
         code, shown = converse(
             ["top", str(place), "--interval", "0.1"],
             user.env(),

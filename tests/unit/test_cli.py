@@ -173,10 +173,10 @@ def test_nothing_is_mounted(home: Path) -> None:
     assert [each for each in mounts if "problem" not in each] == []
     said = f7tfs(home, "status")
     assert "its daemon has gone" in said.stdout or (said.stdout, said.stderr) == ("", "nothing is mounted\n")
-    assert "empty is not mounted" in refused(f7tfs(home, "umount", "empty"))
+    assert "empty is not in a mount of f7tfs" in refused(f7tfs(home, "umount", "empty"))
     assert "nothing is mounted" in refused(f7tfs(home, "sync"))
     assert "not in a mount of f7tfs" in refused(f7tfs(home, "refresh", "empty"))
-    assert "no mount of yours" in refused(f7tfs(home, "status", "empty"))
+    assert "empty is not in a mount of f7tfs" in refused(f7tfs(home, "status", "empty"))
 
 
 def test_what_is_not_ours_is_not_unmounted(home: Path) -> None:

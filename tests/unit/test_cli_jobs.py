@@ -27,6 +27,11 @@ def job(ago: timedelta, *, finished: bool) -> dict[str, Any]:
     return {**told, **names, "finished": finished, "seen": seen, "steps": []}
 
 
+def test_the_end_of_a_long_path_is_shown_on_a_terminal() -> None:
+    assert module._short("/home/user/wave") == "/home/user/wave"
+    assert module._short("/capstor/scratch/cscs/user/project/wave") == "…/project/wave"
+
+
 @pytest.mark.parametrize(
     ("ago", "finished", "told"),
     [

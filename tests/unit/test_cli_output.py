@@ -49,6 +49,8 @@ def test_figures_in_a_pipe_say_what_they_are(capsys: pytest.CaptureFixture[str])
     output.console.cache_clear()
     output.show_table(("cache", "hits", "misses"), [("metadata", 7, 2)], empty="", named=("hits", "misses"))
     assert capsys.readouterr().out == "metadata\thits 7\tmisses 2\n"
+    output.show_table(("path", "left"), [("a", "")], empty="", named=("left",))
+    assert capsys.readouterr().out == "a\t\n"
 
 
 def test_an_empty_table_is_nothing_to_programs_and_a_word_to_people(capsys: pytest.CaptureFixture[str]) -> None:

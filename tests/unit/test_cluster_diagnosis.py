@@ -136,6 +136,13 @@ def test_v2_statuses_are_doubted_where_the_command_says_otherwise() -> None:
     assert diagnose_v2(404, message) is errors.IsADirectory
 
 
+def test_a_command_that_fails_in_a_loop_is_told_once() -> None:
+    full = "curl: (23) Failure writing output to destination: Disk quota exceeded\n"
+    assert one_line(full * 8 + "base64: write error: Disk quota exceeded\n" + full) == (
+        f"{full.strip()} base64: write error: Disk quota exceeded"
+    )
+
+
 def test_messages_are_one_line_without_the_servers_preamble() -> None:
     text = "Remote process failed with exit status:1 and error message:stat: cannot\nstatx '/p'"
     assert one_line(text) == "stat: cannot statx '/p'"

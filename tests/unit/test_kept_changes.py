@@ -66,8 +66,8 @@ def test_people_are_told_what_was_not_sent_and_what_to_do(state: Path, capsys: p
     told = capsys.readouterr()
     assert told.err == "nothing is mounted\n"
     cells = told.out.rstrip("\n").split("\t")
-    assert cells[:5] == ["-", "cluster:/project", "kept", "2 changes, 7 B", "1"]
-    assert cells[5:] == ["mount it again, and they are sent, or: f7tfs journal"]
+    assert cells[:5] == ["-", "cluster:/project", "kept", "2 changes, 7 B", "failed 1"]
+    assert cells[5:] == ["mount it again, and they are sent, or: f7tfs journal", ""]
 
 
 def test_programs_are_told_in_the_words_of_a_mount(state: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,19 +56,22 @@ def _examine(settings: MountSettings, probes: tuple[str, ...], report: Report) -
         report(failed("credentials", str(error), error.cure))
         return
     provider = None if isinstance(settings.credentials, TokenCommand) else settings.credentials.token_url
-    site_well = _reachable([settings.url], settings, report)
-    if provider is None:
-        provider_well = True
-    elif urlsplit(provider)[:2] == urlsplit(settings.url)[:2]:
-        provider_well = site_well
-    else:
-        provider_well = _reachable([provider], settings, report)
+    apart = provider is not None and urlsplit(provider)[:2] != urlsplit(settings.url)[:2]
+    site_well = _reachable(settings.url, settings, _about("the API", report) if apart else report)
+    provider_well = site_well or provider is None
+    if provider is not None and apart:
+        provider_well = _reachable(provider, settings, _about("the identity provider", report))
     if provider_well:
         trio.run(_ask, settings, probes if site_well else None, report)
 
 
-def _reachable(urls: list[str], settings: MountSettings, report: Report) -> bool:
-    for check in (way.names(urls), way.connections(urls, settings.ca_file)):
+def _about(whose: str, report: Report) -> Report:
+    """Findings of two hosts have the same names."""
+    return lambda finding: report(replace(finding, found=f"{whose}: {finding.found}"))
+
+
+def _reachable(url: str, settings: MountSettings, report: Report) -> bool:
+    for check in (way.names([url]), way.connections([url], settings.ca_file)):
         findings = list(check)
         for finding in findings:
             report(finding)
