@@ -190,7 +190,8 @@ def test_retries_have_a_bound_in_time() -> None:
             return trio.current_time()
 
     assert 15 <= trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)) <= 30
-    assert 5 <= len(server.requests) <= 10
+    # The waits are random: two seconds and a half each at least, once they are at their longest.
+    assert 5 <= len(server.requests) <= 15
 
 
 def test_a_gateways_502_is_asked_only_a_few_times_since_v1_dies_of_some_names() -> None:
