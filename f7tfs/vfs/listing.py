@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from f7tfs.cluster.errors import NotADirectory
 from f7tfs.cluster.scratch import NAME as SCRATCH_NAME
 from f7tfs.vfs.handles import DirectoryHandle
@@ -20,8 +22,21 @@ class Listing:
         self._jobs_listed = jobs_listed
 
     async def open(self, inode: Inode) -> DirectoryHandle:
-        """Looks at the directory; what it holds is taken down when it is read."""
-        await self._look(inode)
+        """Looks at the directory; what it holds is taken down when it is read.
+
+        Raises OSError with ESTALE for one that turns out to be no longer what its name leads to: the kernel then
+        looks its path up again, whatever it believed.
+        """
+        there = not is_gone(inode)
+        try:
+            await self._look(inode)
+        except NotADirectory:
+            if not (there and isinstance(inode, Directory)):
+                raise
+            self._walker.doubt(inode)
+            raise OSError(errno.ESTALE, f"{inode.path} is no directory any more") from None
+        if there and is_gone(inode):
+            raise OSError(errno.ESTALE, "it was removed or replaced on the cluster")
         return DirectoryHandle(inode=inode)
 
     async def begin(self, handle: DirectoryHandle) -> None:

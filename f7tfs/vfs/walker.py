@@ -49,6 +49,12 @@ class Walker:
         """The same, for who looks for a name in it only."""
         await self._ensure(directory, looking=True)
 
+    def doubt(self, directory: Directory) -> None:
+        """The cluster says that it is none. Look for it again, though it was made here a moment ago."""
+        if directory.parent is not None:
+            self._metadata.expire(directory.parent)
+        directory.touched = directory.seen
+
     async def _ensure(self, directory: Directory, *, looking: bool) -> None:
         while (event := self._covering(directory)) is not None:
             await event.wait()

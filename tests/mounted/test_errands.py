@@ -228,7 +228,7 @@ def test_a_file_that_was_sent_in_part_is_gone_on_with(
 
 
 def test_nobody_loses_the_working_directory_by_what_is_done_beside_it(mount: Mount) -> None:
-    mount.sh("mkdir -p proj/deep old swapped; echo 1 > proj/input.dat")
+    mount.sh("mkdir -p proj/deep old; echo 1 > proj/input.dat")
     done(mount, "sync", str(mount.path))
     with subprocess.Popen(["cat"], cwd=mount.path / "proj" / "deep", stdin=subprocess.PIPE) as working:
         seen = [
@@ -243,8 +243,18 @@ def test_nobody_loses_the_working_directory_by_what_is_done_beside_it(mount: Mou
         working.kill()
     assert seen == [(command, "", at(mount, "proj/deep")) for command in ("refresh", "refresh", "cp", "rm")]
     assert not (mount.path / "old").exists()
-    # What another has put in the place of a directory is seen at once all the same.
-    (mount.remote / "swapped").rmdir()
-    (mount.remote / "swapped").write_text("a file now\n")
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_what_another_put_in_the_place_of_a_directory_is_seen_after_a_refresh(
+    new_mount: Callable[..., Mount], api: str
+) -> None:
+    # The kernel itself does not ask for names within this time.
+    mount = new_mount(api, "--attribute-timeout", "60")
+    mount.mount()
+    mount.sh("mkdir run; ls run")
+    done(mount, "sync", str(mount.path))
+    (mount.remote / "run").rmdir()
+    (mount.remote / "run").write_text("a file now\n")
     done(mount, "refresh", str(mount.path))
-    assert (mount.path / "swapped").read_text() == "a file now\n"
+    assert (mount.path / "run").read_text() == "a file now\n"
