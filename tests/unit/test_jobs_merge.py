@@ -111,6 +111,13 @@ def test_a_job_has_the_name_that_the_scheduler_tells() -> None:
     assert texts.known([it], None)[0]["name"] == "wave"
 
 
+def test_the_mounts_own_jobs_are_told_before_those_of_others() -> None:
+    states = [(state, mark) for state in (JobState.COMPLETED, JobState.RUNNING) for mark in ("", "f7t-1")]
+    records = [dataclasses.replace(record(state), key=f"{state.value}{mark}", mark=mark) for state, mark in states]
+    told = [(each["finished"], each["id"]) for each in texts.known(records, None)]
+    assert told == [(False, "RUNNINGf7t-1"), (False, "RUNNING"), (True, "COMPLETEDf7t-1"), (True, "COMPLETED")]
+
+
 def test_the_status_is_one_line_for_cut() -> None:
     it = record(JobState.COMPLETED)
     it.job = job(JobState.COMPLETED, exit_code=0, elapsed=12.0, nodes="n1")

@@ -60,11 +60,11 @@ def info(record: Record, files: JobFiles | None, zone: Zone | None, seen: float 
 
 
 def known(records: Iterable[Record], seen: float | None) -> list[dict[str, Any]]:
-    """For the status of the mount: those that have not ended first, then by their last change, and not too many.
+    """For the status of the mount: those that have not ended first, the mount's own before others, and not too many.
 
     `since`: when the state was seen to change; `seen`: when it was seen last. Epoch seconds.
     """
-    first = sorted(records, key=lambda record: (record.ended, -record.changed))[:MOST_KNOWN]
+    first = sorted(records, key=lambda record: (record.ended, not record.mark, -record.changed))[:MOST_KNOWN]
     return [
         {
             "id": record.key if record.phase is Phase.SUBMITTED else None,
