@@ -7,7 +7,6 @@ one. Counts are those of the server (the sandbox), from the program's start unti
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -15,10 +14,11 @@ from pathlib import Path
 
 from scripts.bench import Bench
 from scripts.budgets import ROWS, Row
+from scripts.pages import write_table
 
 MODES = ("async", "auto")
 LATENCY = 0.02
-TABLE = re.compile(r"(?<=<!-- budgets -->\n).*?(?=<!-- end -->)", re.DOTALL)
+TABLE = "budgets"
 
 
 def measured(api: str, mode: str, rows: Sequence[Row]) -> dict[str, int]:
@@ -93,8 +93,7 @@ def main() -> None:
     text = table(arguments.api, [row for row in ROWS if any(word in row.name for word in wanted)])
     print(text)
     if arguments.write:
-        page = arguments.write.read_text()
-        arguments.write.write_text(TABLE.sub(lambda _: text, page))
+        write_table(arguments.write, TABLE, text)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ are those of the server (the sandbox), from the program's start until `f7tfs syn
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import subprocess
 import tempfile
@@ -16,12 +15,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.bench import Bench, plant
+from scripts.pages import write_table
 
 MODES = ("auto", "async")
 FILES = 1000
 REPOSITORY_FILES = 300
 LATENCY = 0.02
-TABLE = re.compile(r"(?<=<!-- calls of writers -->\n).*?(?=<!-- end -->)", re.DOTALL)
+TABLE = "calls of writers"
 
 
 def repository(top: Path) -> Path:
@@ -105,8 +105,7 @@ def main() -> None:
     text = table(arguments.api, arguments.mode)
     print(text)
     if arguments.write:
-        page = arguments.write.read_text()
-        arguments.write.write_text(TABLE.sub(lambda _: text, page))
+        write_table(arguments.write, TABLE, text)
 
 
 if __name__ == "__main__":

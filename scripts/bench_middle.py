@@ -30,13 +30,14 @@ from f7tfs.sandbox.process import SandboxProcess
 from scripts.middle import waits
 from scripts.middle.routes import Place, Way, carried, chosen, pieces_of, work
 from scripts.middle.table import Cell, Row, table
+from scripts.pages import write_table
 from scripts.peers.delay import HOST, delayed
 
 MB = 1_000_000
 SIZES = (1, 4, 8, 20, 64, 120, 200)
 TEXTS = (8, 20, 64)
 PAGE = Path(__file__).parents[1] / "docs/explanation/large-files.md"
-TABLE = re.compile(r"(?<=<!-- middle sizes -->\n).*?(?=<!-- end -->)", re.DOTALL)
+TABLE = "middle sizes"
 
 
 def write_file(path: Path, size: int, text: bool) -> None:
@@ -154,8 +155,7 @@ def main() -> None:
     text = f"{table(rows)}\n{told}\n"
     print(text)
     if arguments.write:
-        page = arguments.write.read_text()
-        arguments.write.write_text(TABLE.sub(lambda _: text, page))
+        write_table(arguments.write, TABLE, text)
 
 
 if __name__ == "__main__":

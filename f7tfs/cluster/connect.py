@@ -187,7 +187,7 @@ def _services_of_v2(item: dict[str, Any]) -> Iterator[Service]:
 def _said(message: object) -> str:
     """A text; a scheduler's is a list of tables, one for each of its hosts, as Python writes it."""
     if isinstance(message, str) and message.startswith("["):
-        with suppress(ValueError, SyntaxError):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):  # as Python says of other texts
             message = ast.literal_eval(message)
     if not isinstance(message, list):
         return str(message or "")

@@ -140,6 +140,19 @@ async def write_what_has_become_read_only(world: World, kernel: Kernel) -> None:
     await synced(kernel)
 
 
+async def write_what_is_read_only_with_a_lost_answer(world: World, kernel: Kernel) -> None:
+    """The attempt that made it writable on the cluster is not the one that brings the content."""
+    await write(kernel, "a", b"first")
+    await synced(kernel)
+    held = await kernel.open(1, "a", os.O_RDWR)
+    await held.write(0, b"second")
+    await kernel.chmod(1, "a", 0o444)
+    await held.fsync()
+    await held.write(0, b"third, and longer")
+    world.cluster.losing = ["chmod"]
+    await held.close()
+
+
 @pytest.mark.parametrize(
     "steps",
     [
@@ -152,6 +165,7 @@ async def write_what_has_become_read_only(world: World, kernel: Kernel) -> None:
         replace_what_is_read_only,
         replace_what_is_anothers,
         write_what_has_become_read_only,
+        write_what_is_read_only_with_a_lost_answer,
     ],
 )
 @pytest.mark.parametrize("mode", ["auto", "async"])
