@@ -27,8 +27,8 @@ from f7tfs.cluster.model import (
 )
 from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord
 
-Sink = Callable[[int, bytes], object]
-"""Takes (offset, data) of what arrives; offsets are absolute in the file.
+Sink = Callable[[int, memoryview], object]
+"""Takes (offset, data) of what arrives; offsets are absolute in the file, and the data good until it returns.
 
 It is called in worker threads: those of one fetch one after another, and never after the fetch has ended.
 """

@@ -62,7 +62,7 @@ def _refused(error: firecrest.FirecrestException) -> Exception:
 
 
 async def fetch(
-    storage: ObjectStorage, staged: StagedObject, start: int, stop: int, sink: Callable[[int, bytes], object]
+    storage: ObjectStorage, staged: StagedObject, start: int, stop: int, sink: Callable[[int, memoryview], object]
 ) -> None:
     """Bytes [start, stop) of a staged object. Raises NotFound when it has expired."""
     if time.time() >= staged.expires:

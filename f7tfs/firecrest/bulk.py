@@ -1,8 +1,8 @@
 """HTTP of bulk data: blocking, in worker threads, between the socket and the disk.
 
 The asynchronous library copies each byte several times within Python, in the thread that everything else runs in.
-Here a body is moved in large pieces, and the interpreter is free while they move. What goes out passes through one
-buffer for each request, whatever its size.
+Here a body is moved in large pieces, and the interpreter is free while they move. Each request has one buffer,
+whatever its size.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from http.client import HTTPException
 from typing import Any, Protocol, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
@@ -27,8 +29,10 @@ from f7tfs.firecrest.multipart import Form, Slice
 
 MOST_CONNECTIONS = 32
 MOST_THREADS = 64
-FIRST, PIECE = 64 * 2**10, 512 * 2**10
-"""So much is read at once: of a body's beginning, for which somebody may wait, and of the rest."""
+FIRST, PIECE = 64 * 2**10, 2**20
+"""So much is read at once: of a body's beginning, for which somebody may wait, and at most."""
+QUICK = 0.1
+"""Seconds. Pieces grow while they come within this: on a slow line nobody waits for what fills a large one."""
 TOLD = 2**20
 """After so many bytes it is told how far a body has gone out."""
 REFUSAL = 64 * 2**10
@@ -37,7 +41,8 @@ PARTIAL_CONTENT = 206
 ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 """Headers that are not of what was read."""
 
-Sink = Callable[[int, bytes], object]
+Sink = Callable[[int, memoryview], object]
+"""Takes (offset, data) of what arrives. The data are good until it returns."""
 Moved = Callable[[int], None]
 """Told how many more bytes have gone out; negative when they begin anew."""
 T = TypeVar("T")
@@ -67,7 +72,7 @@ class _Attempt:
         self._given_up = False
         self._descriptor = -1
 
-    def deliver(self, sink: Sink, offset: int, data: bytes) -> None:
+    def deliver(self, sink: Sink, offset: int, data: memoryview) -> None:
         with self._lock:
             if self._given_up:
                 raise _GivenUpError
@@ -247,9 +252,9 @@ class BulkHttp:
                 response.close()
                 raise
             response.release_conn()
-        except TimedOut as error:
+        except (TimedOut, TimeoutError) as error:
             raise httpx.ReadTimeout(str(error)) from error
-        except (HTTPError, OSError) as error:
+        except (HTTPError, HTTPException, OSError) as error:
             raise httpx.ReadError(str(error)) from error
 
     def _pool(self, url: httpx.URL) -> urllib3.PoolManager:
@@ -291,10 +296,15 @@ def _read(response: urllib3.BaseHTTPResponse) -> httpx.Response:
 
 def _receive(response: urllib3.BaseHTTPResponse, start: int, stop: int, deliver: Sink) -> None:
     """All of the body, but nothing beyond `stop`. Raises httpx.ReadError where it ends before."""
-    size = FIRST
-    while data := response.read(min(size, stop - start), decode_content=False):
-        deliver(start, data)
-        start += len(data)
-        size = PIECE
+    # urllib3 can fill a buffer only by way of another one, and takes as much time for that as the bytes themselves.
+    body = getattr(response, "_fp", response)
+    size, buffer = FIRST, memoryview(bytearray(min(PIECE, stop - start)))
+    asked = time.monotonic()
+    while count := body.readinto(buffer[: min(size, stop - start)]):
+        came = time.monotonic()
+        deliver(start, buffer[:count])
+        start += count
+        size = min(2 * size, PIECE) if came - asked < QUICK else FIRST
+        asked = came
     if start < stop:
         raise httpx.ReadError("the object ended early")

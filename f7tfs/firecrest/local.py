@@ -96,7 +96,7 @@ async def fetch_object(storage: ObjectStorage, url: str, target: LocalPath | Bin
     with _opened(target) as file:
         base = file.tell() if file.seekable() else None
 
-        def sink(position: int, block: bytes) -> None:
+        def sink(position: int, block: memoryview) -> None:
             if base is not None:
                 file.seek(base + position)
             file.write(block)

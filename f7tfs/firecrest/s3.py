@@ -110,7 +110,7 @@ class ObjectStorage:
         """
         position = start
 
-        def take(offset: int, data: bytes) -> None:
+        def take(offset: int, data: memoryview) -> None:
             nonlocal position
             sink(offset, data)
             position = offset + len(data)

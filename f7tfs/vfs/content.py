@@ -118,7 +118,7 @@ class Content:
         with self.descriptor() as fd:
             return os.pread(fd, max(0, min(length, self.size - offset)), offset)
 
-    def put(self, offset: int, data: bytes) -> None:
+    def put(self, offset: int, data: bytes | memoryview) -> None:
         """Bytes that came from the cluster into the file; they are present once `arrived` was called.
 
         What is present already stays: it may have been written here since. For any thread.

@@ -80,7 +80,7 @@ class DirectCopies:
             done += size
             transfer.progress("transferring", done)
 
-        def arrived(offset: int, data: bytes) -> None:
+        def arrived(offset: int, data: memoryview) -> None:
             _write_all(file, data, offset)
             token.run_sync_soon(count, len(data))
 
@@ -124,7 +124,7 @@ def _new_file(path: Path, mode: int) -> Iterator[int]:
         path.unlink(missing_ok=True)
 
 
-def _write_all(file: int, data: bytes, offset: int) -> None:
+def _write_all(file: int, data: bytes | memoryview, offset: int) -> None:
     view = memoryview(data)
     while view:
         written = os.pwrite(file, view, offset)

@@ -263,7 +263,7 @@ class Ranges:
         self._make_room(sum(high - low for low, high in missing))
         token = trio.lowlevel.current_trio_token()
 
-        def arrived(offset: int, data: bytes) -> None:
+        def arrived(offset: int, data: memoryview) -> None:
             content.put(offset, data)
             token.run_sync_soon(self._arrived, content, stream, offset, offset + len(data))
 

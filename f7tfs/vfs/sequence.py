@@ -4,34 +4,44 @@ from __future__ import annotations
 
 BLOCK = 64 * 2**10
 """What is fetched begins and ends at multiples of this."""
-RUN, LONGEST = 4 * 2**20, 16 * 2**20
-"""One request fetches at most so much: the shorter where little is asked for, so that several fetch it."""
-SHARES = 8
+RUN, LONGEST = 8 * 2**20, 64 * 2**20
+"""One request fetches at most so much: the shorter where little is asked for, so that several fetch it.
+
+A request costs its round trip and the server's look at it, whatever it carries, so few long ones are faster.
+"""
+SHARES = 4
+"""Orders overlap: there is a new one when half of the last has been read. So twice as many requests are under way."""
 FIRST = 256 * 2**10
 """Who has read less than this in order is not ahead of anything."""
-MOST = 128 * 2**20
-NEAR = 512 * 2**10
+SURE, FACTOR = 4 * 2**20, 4
+"""Who has read so much in order, and never jumped, goes through the file: so many times as much ahead for them."""
+MOST = 256 * 2**20
+NEAR = 2 * 2**20
 """Requests of one sequential reader come in any order within so many bytes: the kernel sends several at once."""
 
 
 class Sequence:
     """Watches the reads of one open file."""
 
-    __slots__ = ("_asked", "_begun", "_next")
+    __slots__ = ("_asked", "_jumped", "_next", "_read")
 
     def __init__(self) -> None:
-        self._begun = self._next = self._asked = 0
+        self._next = self._asked = self._read = 0
+        self._jumped = False
 
     def ahead(self, start: int, stop: int) -> int:
-        """How many bytes beyond `stop` to ask for now: as many as were read in order, up to a bound.
+        """How many bytes beyond `stop` to ask for now: by how much was read in order, up to a bound.
 
         So a header is fetched alone, and one who jumps about costs at most twice what he reads.
         """
         if not self._next - NEAR <= start <= self._next + NEAR:
-            self._begun, self._next, self._asked = start, start, 0
+            self._jumped = self._jumped or self._read > 0
+            self._next, self._asked, self._read = start, 0, 0
         self._next = max(self._next, stop)
-        ahead = min(self._next - self._begun, MOST)
-        if ahead < FIRST or self._asked - stop > ahead // 2:
+        self._read += stop - start
+        sure = self._read >= SURE and not self._jumped
+        ahead = min(self._read * (FACTOR if sure else 1), MOST)
+        if self._read < FIRST or self._asked - stop > ahead // 2:
             return 0
         self._asked = stop + ahead
         return ahead

@@ -21,7 +21,7 @@ from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.names import at_its_place
 from f7tfs.vfs.nodes import File, Version
-from f7tfs.vfs.sequence import BLOCK, NEAR
+from f7tfs.vfs.sequence import BLOCK
 from f7tfs.vfs.tree import SECOND_NS
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ GROWTH = 4
 """Who reads on gets so much more with each window."""
 ALLOWANCE = 12
 """So many windows are read of one version of a file: by then a staging would have cost no more."""
+NEAR = 512 * 2**10
+"""Who reads so close behind what is here goes on where the last window ended."""
 ANCHOR = 16 * 2**10
 LONGEST_CHARACTER = 4
 PAUSES = (0.5, 1.0, 1.5)

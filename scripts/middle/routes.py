@@ -167,7 +167,7 @@ async def _stage_out(cluster: Cluster, place: Place) -> None:
     staged = await cluster.stage_out(place.path)
     with place.here.open("wb") as file:
 
-        def arrived(offset: int, data: bytes) -> None:
+        def arrived(offset: int, data: memoryview) -> None:
             file.seek(offset)
             file.write(data)
 

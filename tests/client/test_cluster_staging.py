@@ -32,7 +32,7 @@ class Gathered:
     def __init__(self, size: int) -> None:
         self.data = bytearray(size)
 
-    def __call__(self, offset: int, data: bytes) -> None:
+    def __call__(self, offset: int, data: memoryview) -> None:
         self.data[offset : offset + len(data)] = data
 
 

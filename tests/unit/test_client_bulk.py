@@ -28,7 +28,7 @@ def fetch(store: ObjectServer, *ranges: tuple[int, int]) -> list[bytes]:
             for start, stop in ranges:
                 into = bytearray(stop - start)
 
-                def sink(offset: int, data: bytes, start: int = start, into: bytearray = into) -> None:
+                def sink(offset: int, data: memoryview, start: int = start, into: bytearray = into) -> None:
                     into[offset - start : offset - start + len(data)] = data
 
                 await storage.fetch(store.url, start, stop, sink)
@@ -83,7 +83,7 @@ def test_no_bearer_token_goes_to_object_storage(store: ObjectServer) -> None:
 
 
 def test_an_error_of_what_takes_the_bytes_leaves_at_once(store: ObjectServer) -> None:
-    def sink(offset: int, data: bytes) -> None:
+    def sink(offset: int, data: memoryview) -> None:
         raise OSError(28, "no space")
 
     async def main() -> None:
@@ -100,7 +100,7 @@ def test_nothing_is_delivered_after_a_fetch_was_given_up(store: ObjectServer) ->
     taken: list[int] = []
     some = threading.Event()
 
-    def sink(offset: int, _: bytes) -> None:
+    def sink(offset: int, _: memoryview) -> None:
         taken.append(offset)
         some.set()
 

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from f7tfs.vfs.extents import Extents
-from f7tfs.vfs.sequence import BLOCK, MOST, RUN, Sequence, runs
+from f7tfs.vfs.sequence import BLOCK, FACTOR, MOST, NEAR, RUN, SURE, Sequence, runs
 
 KIB = 1024
+MIB = 2**20
 
 
 def test_who_reads_a_header_gets_a_header() -> None:
@@ -23,7 +24,9 @@ def test_who_goes_on_reading_gets_more_and_more_up_to_a_bound() -> None:
     some = [ahead for ahead in asked if ahead]
     assert some == sorted(some)
     assert some[-1] == MOST
-    assert all(ahead <= (index + 1) * 128 * KIB for index, ahead in enumerate(asked))
+    for index, ahead in enumerate(asked):
+        read = (index + 1) * 128 * KIB
+        assert ahead <= (read if read < SURE else FACTOR * read)
     # Once the most is asked for, half of it is read before there is a new order.
     assert len([ahead for ahead in asked[-1000:] if ahead]) <= 1000 * 128 * KIB // (MOST // 2) + 1
 
@@ -31,6 +34,26 @@ def test_who_goes_on_reading_gets_more_and_more_up_to_a_bound() -> None:
 def test_who_jumps_gets_only_what_is_asked_for() -> None:
     sequence = Sequence()
     assert [sequence.ahead(at * RUN, at * RUN + 4096) for at in (7, 3, 90, 12, 13, 400)] == [0] * 6
+
+
+def test_who_has_jumped_gets_no_more_than_they_read_however_long_they_go_on() -> None:
+    sequence = Sequence()
+    sequence.ahead(0, MIB)
+    begin = 100 * MIB
+    for read in range(MIB, 40 * MIB, MIB):
+        assert sequence.ahead(begin + read - MIB, begin + read) <= read
+
+
+def test_who_leaves_out_a_part_each_time_gets_no_more_than_they_read() -> None:
+    sequence, stride = Sequence(), NEAR - 64 * KIB
+    for index in range(100):
+        assert sequence.ahead(index * stride, index * stride + 4 * KIB) <= (index + 1) * 4 * KIB
+
+
+def test_large_requests_that_change_places_are_no_jump() -> None:
+    sequence, order = Sequence(), (0, 1, 3, 2, 5, 4, 6, 7, 9, 8)
+    asked = [sequence.ahead(index * MIB, (index + 1) * MIB) for index in order]
+    assert max(asked) > 10 * MIB
 
 
 def test_requests_that_the_kernel_sends_at_once_may_come_in_any_order() -> None:
