@@ -14,6 +14,7 @@ from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.changes import Changes
 from f7tfs.vfs.clearing import Clearing
 from f7tfs.vfs.content import ContentStore
+from f7tfs.vfs.delivery import Delivery
 from f7tfs.vfs.displaced import Displaced
 from f7tfs.vfs.errands import Errands
 from f7tfs.vfs.files import Files
@@ -27,6 +28,7 @@ from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.paces import Paces
+from f7tfs.vfs.placing import Placing
 from f7tfs.vfs.polls import Polls
 from f7tfs.vfs.presently import Presently
 from f7tfs.vfs.reachability import Reachability
@@ -85,12 +87,14 @@ class Assembly:
         self._rows = journal.load()
         self.paces = paces = Paces(enabled=options.bursts and options.write_mode == "auto")
         log = ChangeLog(journal, self._reachability, max((row.row for row in self._rows), default=0))
-        uploads = Uploads(log, sender, self.metadata, self._cache, self._reachability, looks, paces, options)
+        placing = Placing(self.metadata, looks, options)
+        delivery = Delivery(log, sender, self.metadata, self._cache, self._reachability, looks, placing)
+        uploads = Uploads(log, sender, delivery, self._reachability, paces, options)
         renamer = Renamer(cluster, sender, self._reader, self._cache)
         replay = Replay(log, cluster, sender, renamer, self.metadata, looks, self._reachability)
-        shipping = Shipping(log, cluster, sender, self.metadata, uploads, looks, options)
+        shipping = Shipping(log, cluster, sender, self.metadata, delivery, looks, options)
         clearing = Clearing(log, cluster, looks, Asides(cluster, journal), options)
-        self.reintegration = Reintegration(log, uploads, replay, shipping, clearing, self._reachability)
+        self.reintegration = Reintegration(log, uploads, delivery, replay, shipping, clearing, self._reachability)
         log.on_refused = lambda change, error: paces.refused(change.path, error)
         self.files = Files(self.metadata, self._cache, self._reader, uploads, paces)
         presently = Presently(log, sender, self._reachability, looks, paces, options)
@@ -101,6 +105,7 @@ class Assembly:
             self._cache,
             self._reader,
             uploads,
+            delivery,
             sender,
             renamer,
             presently,

@@ -7,6 +7,7 @@ from f7tfs.vfs.attribute_changes import AttributeChanges
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.clearing import Clearing
+from f7tfs.vfs.delivery import Delivery
 from f7tfs.vfs.making import Making
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.paces import Paces
@@ -30,6 +31,7 @@ class Changes:
         cache: ContentCache,
         reader: Reader,
         uploads: Uploads,
+        delivery: Delivery,
         sender: Sender,
         renamer: Renamer,
         presently: Presently,
@@ -39,7 +41,7 @@ class Changes:
         removing = Removing(cluster, log, metadata, cache, reader, uploads, presently, clearing)
         making = Making(cluster, sender, log, metadata, presently)
         attributes = AttributeChanges(cluster, log, presently)
-        renaming = Renaming(log, metadata, cache, uploads, removing, making, renamer, presently)
+        renaming = Renaming(log, metadata, cache, uploads, delivery, removing, making, renamer, presently)
         each = paces.each
         self.mkdir, self.symlink = each(making.mkdir), each(making.symlink)
         self.unlink, self.rmdir = each(removing.unlink), each(removing.rmdir)

@@ -14,6 +14,7 @@ from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog, describe
 from f7tfs.vfs.clearing import Clearing
 from f7tfs.vfs.deadlines import may_take_long
+from f7tfs.vfs.delivery import Delivery
 from f7tfs.vfs.going_on import go_on, unharmed
 from f7tfs.vfs.nodes import File
 from f7tfs.vfs.precedence import BREATH_SECONDS, MANY
@@ -42,6 +43,7 @@ class Reintegration:
         self,
         log: ChangeLog,
         uploads: Uploads,
+        delivery: Delivery,
         replay: Replay,
         shipping: Shipping,
         clearing: Clearing,
@@ -49,7 +51,8 @@ class Reintegration:
     ) -> None:
         self._clearing = clearing
         self.log = log
-        self.uploads = uploads
+        self._uploads = uploads
+        self._delivery = delivery
         self._replay = replay
         self._shipping = shipping
         self._reachability = reachability
@@ -165,7 +168,7 @@ class Reintegration:
 
     async def _make(self, change: Change) -> None:
         if change.kind is ChangeKind.CONTENT:
-            await self.uploads.send(change)
+            await self._delivery.send(change)
         else:
             await self._replay.make(change)
 
@@ -198,7 +201,7 @@ class Reintegration:
             changes = list(self.log.changes.values()) if paths is None else self.log.meeting(paths)
             for change in changes:
                 if change.state is State.OPEN and isinstance(change.node, File) and not change.being_written:
-                    await self.uploads.make_ready(change)
+                    await self._uploads.make_ready(change)
             stuck = self.log.stuck(even_open=even_open)
             waiting = [c for c in changes if c.state is not State.FAILED and c.row not in stuck]
             if progress is not None:
@@ -213,7 +216,7 @@ class Reintegration:
     async def settle(self, changes: Sequence[Change], seconds: float) -> None:
         """Wait until the cluster has these. Raises ClusterError where one failed, or cannot be made for `seconds`."""
         until = min(trio.current_time(), self._reachability.lost_at) + seconds
-        if not all(self.uploads.is_quick(change) for change in changes):
+        if not all(self._uploads.is_quick(change) for change in changes):
             may_take_long()
         while True:
             news = self.log.news()

@@ -21,6 +21,7 @@ from f7tfs.cluster.errors import (
 from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.change import Change, ChangeKind, Order, State, is_at_or_below
 from f7tfs.vfs.changelog import ChangeLog, Moved, is_final
+from f7tfs.vfs.delivery import Delivery
 from f7tfs.vfs.journal import times_of
 from f7tfs.vfs.making import Making
 from f7tfs.vfs.metadata import Metadata
@@ -46,6 +47,7 @@ class Renaming:
         metadata: Metadata,
         cache: ContentCache,
         uploads: Uploads,
+        delivery: Delivery,
         removing: Removing,
         making: Making,
         renamer: Renamer,
@@ -55,6 +57,7 @@ class Renaming:
         self._metadata = metadata
         self._cache = cache
         self._uploads = uploads
+        self._delivery = delivery
         self._removing = removing
         self._making = making
         self._renamer = renamer
@@ -191,11 +194,11 @@ class Renaming:
             nonlocal made
             made = places[0], places[1]
             self._stand_in_for(node, target)
-            await self._uploads.transfer(change, made[1], node.remote_mode)
+            await self._delivery.transfer(change, made[1], node.remote_mode)
 
         async def effect() -> None:
             await self._move(node, parent, name, target, self._log.renamed(*made))
-            await self._uploads.finished(change, change.path)
+            await self._delivery.finished(change, change.path)
 
         try:
             # Until the journal knows that it arrived: what is written meanwhile is another content.
@@ -290,7 +293,7 @@ class Renaming:
         """
         old, old_parent, now = node.path, node.parent, trio.current_time()
         # Before anybody begins to send it, now that it need not be.
-        gone = [] if target is None else self._uploads.give_up(target)
+        gone = [] if target is None else self._delivery.give_up(target)
         if target is not None:
             self._metadata.tree.detach(target, now)
         self._metadata.tree.move(node, parent, name, now)
@@ -309,7 +312,7 @@ class Renaming:
         await self._metadata.kept.entries_changed(*directories)
         if target is not None:
             self._metadata.kept.give_back(target)
-            await self._uploads.given_up(gone)
+            await self._delivery.given_up(gone)
             self._cache.idle(target)
 
     def _stand_in_for(self, node: File, target: File | None) -> None:

@@ -16,6 +16,7 @@ from f7tfs.vfs.archive import Member, write_archive
 from f7tfs.vfs.batches import MOST, OVERHEAD, Batch, candidates, plan
 from f7tfs.vfs.change import Change, ChangeKind
 from f7tfs.vfs.changelog import ChangeLog
+from f7tfs.vfs.delivery import Delivery
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Sent, Standing, Symlink
@@ -23,7 +24,6 @@ from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.routes import WriteRoute
 from f7tfs.vfs.sender import Sender, digest_of
 from f7tfs.vfs.standing import with_sent
-from f7tfs.vfs.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Shipping:
         cluster: Cluster,
         sender: Sender,
         metadata: Metadata,
-        uploads: Uploads,
+        delivery: Delivery,
         looks: Looks,
         options: VfsOptions,
     ) -> None:
@@ -56,7 +56,7 @@ class Shipping:
         self._cluster = cluster
         self._sender = sender
         self._metadata = metadata
-        self._uploads = uploads
+        self._delivery = delivery
         self._looks = looks
         self._directory = options.state_directory
         # In mode `sync` somebody waits for each of these changes.
@@ -262,7 +262,7 @@ class Shipping:
                 # No await from here on: the listing shows it as we left it, if nobody touched it since.
                 seen = looked if not chmod and change.node.touched < looked else None
                 change.node.standing = Standing(sent=(sent,))
-                await self._uploads.finished(change, change.path, seen)
+                await self._delivery.finished(change, change.path, seen)
             else:
                 await self._finish(change, entry)
         except ClusterError as error:
