@@ -16,6 +16,8 @@ from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.removing import Removing
 from f7tfs.vfs.renamer import Renamer
 from f7tfs.vfs.renaming import Renaming
+from f7tfs.vfs.renaming_at_once import RenamingAtOnce
+from f7tfs.vfs.renaming_here import RenamingHere
 from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.uploads import Uploads
 
@@ -41,7 +43,9 @@ class Changes:
         removing = Removing(cluster, log, metadata, cache, reader, uploads, presently, clearing)
         making = Making(cluster, sender, log, metadata, presently)
         attributes = AttributeChanges(cluster, log, presently)
-        renaming = Renaming(log, metadata, cache, uploads, delivery, removing, making, renamer, presently)
+        here = RenamingHere(log, metadata, cache, delivery, removing)
+        at_once = RenamingAtOnce(log, uploads, delivery, renamer, presently, here)
+        renaming = Renaming(metadata, uploads, removing, making, at_once, here)
         each = paces.each
         self.mkdir, self.symlink = each(making.mkdir), each(making.symlink)
         self.unlink, self.rmdir = each(removing.unlink), each(removing.rmdir)
