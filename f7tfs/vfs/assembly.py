@@ -13,7 +13,7 @@ from f7tfs.vfs.cache import ContentCache
 from f7tfs.vfs.changelog import ChangeLog
 from f7tfs.vfs.changes import Changes
 from f7tfs.vfs.clearing import Clearing
-from f7tfs.vfs.content import ContentStore
+from f7tfs.vfs.content_store import ContentStore
 from f7tfs.vfs.delivery import Delivery
 from f7tfs.vfs.displaced import Displaced
 from f7tfs.vfs.errands import Errands

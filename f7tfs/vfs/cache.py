@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from f7tfs.vfs.content import Content, ContentStore
+from f7tfs.vfs.content import Content
+from f7tfs.vfs.content_store import ContentStore
 from f7tfs.vfs.nodes import File
 
 

@@ -7,19 +7,16 @@ and never through Python objects that hold a whole file.
 from __future__ import annotations
 
 import contextlib
-import errno
+import hashlib
 import os
 import threading
-import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import trio
 
 from f7tfs.vfs.extents import Extents
-from f7tfs.vfs.nodes import Version
+from f7tfs.vfs.nodes import Sent, Version
 
 
 class Content:
@@ -38,6 +35,9 @@ class Content:
         """So many bytes at its beginning are what they were before it became dirty."""
         self.dirty = False
         self.users = 0
+        self._revision = 0
+        """Grows with each change of the bytes."""
+        self._known: tuple[int, Sent] | None = None
         self._fd = -1
         self._lock = threading.Lock()
         """Held where the file, `present`, the size or the descriptor changes, and by `put`."""
@@ -131,6 +131,7 @@ class Content:
         """Bytes [start, stop) were `put`."""
         with self._lock:
             self.present.add(start, min(stop, self.size))
+            self._revision += 1
 
     def fill(self, offset: int, data: bytes) -> None:
         """Bytes that came from the cluster are here."""
@@ -154,12 +155,14 @@ class Content:
                 self.present.add(self.size, offset)
             self.present.add(offset, offset + len(data))
             self.kept = min(self.kept, offset)
+            self._revision += 1
             self.size = max(self.size, offset + len(data))
 
     def truncate(self, size: int) -> None:
         """Cut, or grow by zeros."""
         with self._lock, self.descriptor() as fd:
             os.ftruncate(fd, size)
+            self._revision += 1
             self.kept = min(self.kept, size)
             if size < self.size:
                 self.present.cut(size)
@@ -171,7 +174,18 @@ class Content:
         """The file on the cluster turns out to be of another size: what it has more is not present."""
         with self._lock:
             self.present.cut(size)
+            self._revision += 1
             self.size = size
+
+    async def known_by(self) -> Sent:
+        """Its size and SHA-256. Who sends it again, after a failure, does not read all of it for that again.
+
+        It is complete, and does not change meanwhile.
+        """
+        if self._known is None or self._known[0] != self._revision:
+            revision, size = self._revision, self.size
+            self._known = revision, Sent(size, await trio.to_thread.run_sync(_digest, self.path))
+        return self._known[1]
 
     async def sync(self) -> None:
         """fsync the cache file."""
@@ -179,130 +193,12 @@ class Content:
             await trio.to_thread.run_sync(os.fsync, fd)
 
 
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def _write_all(fd: int, data: memoryview, offset: int) -> None:
     while data:
         written = os.pwrite(fd, data, offset)
         data, offset = data[written:], offset + written
-
-
-JOURNAL_ROOM = 16 * 2**20
-"""Bytes of the local disk without which nothing is changed: the journal and its log need a few of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """Content that may be dropped: its bytes here, and whom to tell."""
-
-    size: int
-    forget: Callable[[], None]
-
-
-class ContentStore:
-    """The directory of content files, its budget, and what of it may be dropped."""
-
-    def __init__(self, directory: Path, budget: int, reserved: int) -> None:
-        self._directory = directory
-        self._budget = budget
-        self._reserved = reserved
-        self._clean: OrderedDict[Content, _Kept] = OrderedDict()
-        self._used = 0
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    @property
-    def used(self) -> int:
-        """Bytes of clean content that no handle uses. Counted as they come and go: there may be 100,000 of them."""
-        return self._used
-
-    def create(self, size: int, base: Version | None) -> Content:
-        """A new content of which nothing is present yet."""
-        path = self._directory / uuid.uuid4().hex
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.close(fd)
-        return Content(path, size, base)
-
-    def adopt(self, name: str) -> Content:
-        """The content that an earlier run left in the journal: all present, dirty. Raises FileNotFoundError."""
-        path = self._directory / name
-        content = Content(path, path.stat().st_size, None)
-        content.present.add(0, content.size)
-        content.dirty = True
-        return content
-
-    async def copy(self, content: Content) -> Content:
-        """A copy that may change while the original is being sent."""
-        twin = self.create(content.size, content.base)
-        with content.held():
-            await trio.to_thread.run_sync(_copy, content.path, twin.path)
-        for start, stop in _ranges(content):
-            twin.present.add(start, stop)
-        return twin
-
-    def keep(self, content: Content, forget: Callable[[], None]) -> None:
-        """Clean content that nobody uses may stay while the budget allows; `forget` is called when it goes."""
-        self.take(content)
-        kept = self._clean[content] = _Kept(content.present.total(), forget)
-        self._used += kept.size
-        while self._used > self._budget and self._clean:
-            self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        oldest, kept = next(iter(self._clean.items()))
-        self.take(oldest)
-        if not oldest.dirty:
-            kept.forget()
-            oldest.discard()
-
-    def take(self, content: Content) -> None:
-        """Content that is in use again: it is not dropped."""
-        if (kept := self._clean.pop(content, None)) is not None:
-            self._used -= kept.size
-
-    def discard(self, content: Content) -> None:
-        """It is of no use any more."""
-        self.take(content)
-        content.discard()
-
-    def make_room(self, size: int) -> None:
-        """Drop clean content until `size` more bytes leave the local disk its reserve. Raises OSError ENOSPC."""
-        self._make_free(size + self._reserved)
-
-    def check_room(self) -> None:
-        """Make sure that the journal can still be written, before anything is changed. Raises OSError ENOSPC."""
-        self._make_free(min(JOURNAL_ROOM, self._reserved))
-
-    def _make_free(self, size: int) -> None:
-        while self._free() < size:
-            if not self._clean:
-                raise OSError(errno.ENOSPC, "the local disk that holds the content cache is full")
-            self._drop_oldest()
-
-    def _free(self) -> int:
-        stats = os.statvfs(self._directory)
-        return stats.f_bavail * stats.f_frsize
-
-    def sweep(self, keep: set[str]) -> None:
-        """Remove the files of an earlier run that the journal does not name."""
-        for path in self._directory.iterdir():
-            if path.name not in keep:
-                path.unlink()
-
-
-def _ranges(content: Content) -> list[tuple[int, int]]:
-    at, ranges = 0, []
-    for start, stop in [*content.present.missing(0, content.size), (content.size, content.size)]:
-        if at < start:
-            ranges.append((at, start))
-        at = stop
-    return ranges
-
-
-def _copy(source: Path, target: Path) -> None:
-    size = source.stat().st_size
-    with source.open("rb") as read, target.open("r+b") as write:
-        at = 0
-        while at < size:
-            copied = os.copy_file_range(read.fileno(), write.fileno(), size - at)
-            if copied == 0:
-                break
-            at += copied
-        write.truncate(size)

@@ -22,7 +22,7 @@ from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import File, Sent, Standing
 from f7tfs.vfs.placing import Placing
 from f7tfs.vfs.reachability import Reachability
-from f7tfs.vfs.sender import Sender, digest_of
+from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.standing import with_sent
 
 
@@ -108,7 +108,7 @@ class Delivery:
         self, change: Change, node: File, content: Content, path: str, remote_mode: int | None, there: Sent | None
     ) -> None:
         # Put down first: if the answer is lost, it is told from another's doing by this.
-        sent = await digest_of(content)
+        sent = await content.known_by()
         node.standing = with_sent(node.standing, sent)
         await self._log.arrives(path, Standing(sent=(sent,)), change, node)
         self._looks.outdate(path)

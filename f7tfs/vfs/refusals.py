@@ -5,7 +5,7 @@ from __future__ import annotations
 from f7tfs.cluster.errors import AlreadyExists, NotADirectory, PermissionDenied, ReadOnly
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.access import Access, may
-from f7tfs.vfs.content import ContentStore
+from f7tfs.vfs.content_store import ContentStore
 from f7tfs.vfs.jobs import JobsTree
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.names import join

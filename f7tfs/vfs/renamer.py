@@ -13,7 +13,7 @@ from f7tfs.vfs.deadlines import may_take_long
 from f7tfs.vfs.nodes import File, Node, Sent, Standing
 from f7tfs.vfs.reader import Reader
 from f7tfs.vfs.routes import RenameRoute, plan_rename
-from f7tfs.vfs.sender import Sender, digest_of
+from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.standing import standing_of, with_sent
 
 BeforeSending = Callable[[Sent], Awaitable[None]]
@@ -84,7 +84,7 @@ class Renamer:
     async def _send(
         self, node: File, content: Content, new: str, remote_mode: int | None, before_sending: BeforeSending
     ) -> None:
-        sent = await digest_of(content)
+        sent = await content.known_by()
         node.standing = with_sent(standing_of(node), sent)
         await before_sending(sent)
         node.remote_mode = await self._sender.put(new, content, sent, node.attributes, remote_mode)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 import uuid
@@ -194,16 +193,6 @@ class Sender:
 def _is_read_only(remote_mode: int | None) -> bool:
     """Whether a file is there whose mode may let nobody write it."""
     return remote_mode is not None and (remote_mode == UNKNOWN_MODE or not remote_mode & OWNER_WRITES)
-
-
-async def digest_of(content: Content) -> Sent:
-    """What a content is known by, once it was sent."""
-    return Sent(content.size, await trio.to_thread.run_sync(_digest, content.path))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def mode_after(route: WriteRoute, asked: int, remote: int | None) -> int:

@@ -22,7 +22,7 @@ from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Sent, Standing, Symlink
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.routes import WriteRoute
-from f7tfs.vfs.sender import Sender, digest_of
+from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.standing import with_sent
 
 logger = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ class Shipping:
             node = change.node
             await self._sender.end_older(change.path)
             if isinstance(node, File) and change.content is not None:
-                sent[change.row] = digest = await digest_of(change.content)
+                sent[change.row] = digest = await change.content.known_by()
                 node.standing = with_sent(node.standing, digest)
                 await self._log.arrives(change.path, Standing(sent=(digest,)), change, node)
         return sent

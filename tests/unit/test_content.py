@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,8 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from f7tfs.vfs.content import ContentStore
+from f7tfs.vfs.content_store import ContentStore
+from f7tfs.vfs.nodes import Sent
 
 SIZE = 60
 steps = st.lists(
@@ -42,9 +44,20 @@ def test_a_content_behaves_like_a_file(
             del model[offset:]
             model.extend(bytes(offset - len(model)))
         assert content.complete
+        assert trio.run(content.known_by) == Sent(len(model), hashlib.sha256(model).hexdigest())
     assert content.read(0, 1000) == bytes(model)
     assert content.size == len(model)
     assert model[: content.kept] == start[: content.kept]
+
+
+def test_what_is_sent_again_is_not_read_again_to_know_it(tmp_path: Path) -> None:
+    content = ContentStore(tmp_path, 10**9, 0).create(0, None)
+    content.write(0, b"results")
+    before = trio.run(content.known_by)
+    content.path.write_bytes(b"garbage")
+    assert trio.run(content.known_by) == before
+    content.write(0, b"R")
+    assert trio.run(content.known_by) == Sent(7, hashlib.sha256(b"Rarbage").hexdigest())
 
 
 def test_what_arrives_late_does_not_undo_what_was_written(tmp_path: Path) -> None:

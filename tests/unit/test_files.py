@@ -11,7 +11,7 @@ import trio.testing
 from f7tfs.cluster.errors import TimedOut
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.cache import ContentCache
-from f7tfs.vfs.content import ContentStore
+from f7tfs.vfs.content_store import ContentStore
 from f7tfs.vfs.counts import CacheCounts
 from f7tfs.vfs.files import AGAIN_SECONDS, Files
 from f7tfs.vfs.handles import Handle

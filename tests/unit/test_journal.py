@@ -15,7 +15,8 @@ from f7tfs.vfs import standing
 from f7tfs.vfs.ahead import Ahead
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog
-from f7tfs.vfs.content import Content, ContentStore
+from f7tfs.vfs.content import Content
+from f7tfs.vfs.content_store import ContentStore
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Journal, SetTime
 from f7tfs.vfs.journal_schema import JournalError

@@ -10,7 +10,8 @@ import trio
 
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.cache import ContentCache
-from f7tfs.vfs.content import Content, ContentStore
+from f7tfs.vfs.content import Content
+from f7tfs.vfs.content_store import ContentStore
 from f7tfs.vfs.nodes import Attributes, File, Version
 from f7tfs.vfs.windows import Windows
 

@@ -1,0 +1,1 @@
+"""The parts of bench_large: large files by the mount, by curl and by others."""
