@@ -1,7 +1,7 @@
-"""The batch scripts that join pieces on the cluster. Pure.
+"""The commands that join pieces on the cluster, in the directory where these are. Pure.
 
-Each makes the whole beside its place, checks it, and moves it there; `done` is there at its end. Whoever runs it
-twice, or at the same time as another, harms nothing: each run writes a file of its own.
+They make the whole beside its place, check it, and move it there. Whoever runs them twice, or at the same time as
+another, harms nothing: each run writes a file of its own.
 """
 
 from __future__ import annotations
@@ -32,42 +32,11 @@ def known_by(stat: Stat) -> str:
     return f"{stat.size} {stat.mtime} {stat.ino}"
 
 
-def join_script(directives: Sequence[str], directory: str, pieces: Sequence[str], joined: Joined) -> str:
-    """Makes a file of the `pieces` in `directory`.
+def joining(pieces: Sequence[str], joined: Joined, *first: str) -> list[str]:
+    """Make a file of what comes `first`, quoted, and of the `pieces`, plain names; the last command moves it there.
 
-    `directory` and `pieces` are plain names. A target that is a directory is refused, and a symlink replaced.
-    """
-    return batch_script(directives, directory, _made_of(pieces, joined))
-
-
-def append_script(
-    directives: Sequence[str], directory: str, pieces: Sequence[str], joined: Joined, before: str
-) -> str:
-    """Adds the `pieces` to the file that is known by `before` (see `known_by`), in a copy that takes its place.
-
-    If the file is another one by then, nothing is changed. A second run finds the work done.
-    """
-    target = shlex.quote(joined.target)
-    unchanged = (
-        f'[ "$(stat -c "%F %s %Y %i" -- {target} 2>/dev/null)" = "regular file {before}" ] '
-        f'|| {{ echo "{CHANGED}" >&2; exit 1; }}'
-    )
-    again = (
-        f'if [ "$(stat -c %s -- {target} 2>/dev/null)" = {joined.size} ] && '
-        f'[ "$(sha256sum < {target})" = "{joined.digest}  -" ]; then touch done; exit 0; fi'
-    )
-    made = _made_of(pieces, joined, target)
-    move = made.pop()
-    return batch_script(
-        directives, directory, [again, unchanged, *made, f'chmod --reference={target} -- "$new"', unchanged, move]
-    )
-
-
-def _made_of(pieces: Sequence[str], joined: Joined, *first: str) -> list[str]:
-    """The commands that make the whole and, the last of them, move it to its place.
-
-    `first`: what comes before the pieces, quoted. A missing piece is told in other words than a missing target, as
-    another run may find it.
+    A target that is a directory is refused, and a symlink replaced. A missing piece is told in other words than a
+    missing target, as another run may find it.
     """
     check = [f'[ "$(stat -c %s "$new")" = {joined.size} ] || {{ echo "wrong size" >&2; exit 1; }}']
     if joined.digest is not None:
@@ -86,19 +55,20 @@ def _made_of(pieces: Sequence[str], joined: Joined, *first: str) -> list[str]:
     ]
 
 
-def batch_script(directives: Sequence[str], directory: str, commands: Sequence[str]) -> str:
-    """Runs `commands` in `directory`, a plain name: `done` is there if all went well; `err` tells what did not."""
-    return "\n".join(
-        [
-            "#!/bin/bash",
-            *directives,
-            f"#SBATCH --output={directory}/out",
-            f"#SBATCH --error={directory}/err",
-            "set -eu",
-            "export LC_ALL=C",
-            f"cd {shlex.quote(directory)}",
-            *commands,
-            "touch done",
-            "",
-        ]
+def appending(pieces: Sequence[str], joined: Joined, before: str) -> list[str]:
+    """Add the `pieces` to the file that is known by `before` (see `known_by`), in a copy that takes its place.
+
+    If the file is another one by then, nothing is changed. A second run finds the work done.
+    """
+    target = shlex.quote(joined.target)
+    unchanged = (
+        f'[ "$(stat -c "%F %s %Y %i" -- {target} 2>/dev/null)" = "regular file {before}" ] '
+        f'|| {{ echo "{CHANGED}" >&2; exit 1; }}'
     )
+    again = (
+        f'if [ "$(stat -c %s -- {target} 2>/dev/null)" = {joined.size} ] && '
+        f'[ "$(sha256sum < {target})" = "{joined.digest}  -" ]; then touch done; exit 0; fi'
+    )
+    made = joining(pieces, joined, target)
+    move = made.pop()
+    return [again, unchanged, *made, f'chmod --reference={target} -- "$new"', unchanged, move]

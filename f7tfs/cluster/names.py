@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from f7tfs.cluster.errors import InvalidName
+from f7tfs.cluster.errors import InvalidName, Unsupported
 from f7tfs.firecrest.escapes import unescape
 
 _JOB_ESCAPED = frozenset("&'<>\"")
@@ -76,6 +76,12 @@ def check_v1(path: str) -> None:
 def is_plain(path: str) -> bool:
     """Whether any script of any version gets that path right, quoted or not."""
     return _PLAIN.fullmatch(path) is not None
+
+
+def check_directive(path: str) -> None:
+    """For the head of a job's script, where nothing is quoted. Raises Unsupported."""
+    if not is_plain(path):
+        raise Unsupported(f"{path} cannot be named in a job's directives")
 
 
 def quote_v2(path: str) -> str:

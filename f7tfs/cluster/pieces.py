@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -34,14 +34,13 @@ from f7tfs.cluster.errors import (
     RemoteFailure,
     Unavailable,
     Uncertain,
-    Unsupported,
 )
-from f7tfs.cluster.following import JobFollower, TransferJob
-from f7tfs.cluster.join_script import SPOILED, Joined, append_script, join_script, known_by
-from f7tfs.cluster.model import Entry, JobRequest, Kind, Limits, Stat
-from f7tfs.cluster.names import is_plain
+from f7tfs.cluster.join_script import SPOILED, Joined, appending, joining, known_by
+from f7tfs.cluster.model import Entry, Kind, Limits, Stat
+from f7tfs.cluster.names import check_directive
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch, removed
+from f7tfs.cluster.script_jobs import ScriptJobs
 from f7tfs.cluster.storage import Meter, check_target, digest_of
 from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
 from f7tfs.firecrest.multipart import Slice
@@ -72,23 +71,12 @@ class Files(Protocol):
 
 
 class Pieces:
-    """Sends one file after the other, for one system. `directives`: what is at the head of the jobs."""
+    """Sends one file after the other, for one system."""
 
-    def __init__(
-        self,
-        files: Files,
-        submit: Callable[[JobRequest], Awaitable[str]],
-        jobs: JobFollower,
-        scratch: Scratch,
-        directives: Callable[[], Sequence[str]],
-        *,
-        verify: bool = False,
-    ) -> None:
+    def __init__(self, files: Files, jobs: ScriptJobs, scratch: Scratch, *, verify: bool = False) -> None:
         self._files = files
-        self._submit = submit
         self._jobs = jobs
         self._scratch = scratch
-        self._directives = directives
         self._verify = verify
 
     async def send(
@@ -145,8 +133,7 @@ class Pieces:
         if not start:
             await check_target(self._files.stat, path)
         directory = await self._scratch.name(path)
-        if not is_plain(directory):
-            raise Unsupported(f"{directory} cannot be named in a job's directives")
+        check_directive(directory)
         state: dict[str, Any] = {
             "route": _route(start),
             "path": path,
@@ -180,7 +167,7 @@ class Pieces:
         Without them it brings nothing to its place, though it runs on. Raises Unavailable.
         """
         if state["job"]:
-            await self._jobs.cancel(_job(state))
+            await self._jobs.cancel(str(state["job"]), str(state["directory"]))
         await removed_for_certain(self._files.remove, str(state["directory"]))
 
     # -- the steps -------------------------------------------------------------------------------
@@ -188,19 +175,16 @@ class Pieces:
     async def _carry_on(
         self, path: str, source: Path, size: int, state: dict[str, Any], progress: Progress, record: UploadRecord
     ) -> None:
+        directory = str(state["directory"])
         async with self._kept(state, record):
             if not state["job"]:
                 await self._send_pieces(source, size, state, progress, record)
                 progress("queued", size - int(state["start"]))
-                script = await self._script(path, source, size, state)
-                request = JobRequest(working_directory=str(state["directory"]), script=script, name=_NAME)
-                state["job"] = await self._submit(request)
+                commands = await self._commands(path, source, size, state)
+                state["job"] = await self._jobs.start(_NAME, directory, commands)
                 await record.save(state)
-            job = _job(state)
-            self._jobs.ids.add(job.job_id)
             progress("finishing", size - int(state["start"]))
-            bound, done = self._jobs.patience.upload(size), f"{state['directory']}/done"
-            await self._jobs.follow(job, lambda: self._is_there(done), bound, f"uploading {path}", patient=True)
+            await self._jobs.finish(str(state["job"]), directory, size, f"uploading {path}")
         arrived = (await self._files.stat(path)).size
         if arrived != size:
             raise RemoteFailure(f"{path}: {arrived} bytes of {size} have arrived")
@@ -217,23 +201,21 @@ class Pieces:
             if not record.kept or state["failures"] >= _MOST_FAILURES or _is_spoiled(error):
                 raise
             if state["job"]:
-                await self._jobs.cancel(_job(state))
+                await self._jobs.cancel(str(state["job"]), str(state["directory"]))
             state.update(job=None, failures=state["failures"] + 1)
             await record.save(state)
             left = f"failure {state['failures']} of at most {_MOST_FAILURES}"
             raise Interrupted(f"{error}; what was sent is kept for the next attempt ({left})") from error
 
-    async def _script(self, path: str, source: Path, size: int, state: Mapping[str, Any]) -> str:
-        directives, directory, before = self._directives(), str(state["directory"]), state["before"]
+    async def _commands(self, path: str, source: Path, size: int, state: Mapping[str, Any]) -> list[str]:
+        before = state["before"]
         pieces = [str(name) for _, name in sorted(state["sent"].items(), key=lambda item: int(item[0]))]
         checked = self._verify or before is not None
         joined = Joined(path, size, await trio.to_thread.run_sync(digest_of, source) if checked else None)
         if before is None:
             mode = int(state["mode"])
-            return join_script(
-                directives, directory, pieces, replace(joined, mode=None if mode == NEW_FILE_MODE else mode)
-            )
-        return append_script(directives, directory, pieces, joined, str(before))
+            return joining(pieces, replace(joined, mode=None if mode == NEW_FILE_MODE else mode))
+        return appending(pieces, joined, str(before))
 
     async def _send_pieces(
         self, source: Path, size: int, state: dict[str, Any], progress: Progress, record: UploadRecord
@@ -254,17 +236,6 @@ class Pieces:
 
         left = [partial(send, index, *bound) for index, bound in enumerate(bounds) if str(index) not in state["sent"]]
         await gather(left)
-
-    async def _is_there(self, path: str) -> bool:
-        try:
-            await self._files.stat(path)
-        except NotFound:
-            return False
-        return True
-
-
-def _job(state: Mapping[str, Any]) -> TransferJob:
-    return TransferJob(str(state["job"]), f"{state['directory']}/err")
 
 
 def _is_spoiled(error: ClusterError) -> bool:

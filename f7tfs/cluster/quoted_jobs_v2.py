@@ -9,12 +9,12 @@ from __future__ import annotations
 import secrets
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.model import JobRequest
-from f7tfs.cluster.names import is_plain, survives_template
+from f7tfs.cluster.names import check_directive, survives_template
 from f7tfs.cluster.scratch import Scratch
+from f7tfs.cluster.script_jobs import Submit
 from f7tfs.firecrest.client_v2 import FirecrestV2
 
 Starter = Callable[..., Awaitable[dict[str, Any]]]
@@ -22,12 +22,6 @@ Starter = Callable[..., Awaitable[dict[str, Any]]]
 
 _NAME = "f7t_files"
 """What the jobs are called: as FirecREST's own, they are not shown among the user's."""
-
-
-class Submit(Protocol):
-    """Submits a batch script once; returns the job's id."""
-
-    async def __call__(self, request: JobRequest) -> str: ...
 
 
 class FileJobs:
@@ -61,8 +55,7 @@ class FileJobs:
         async def start(_system: str, *words: str | None) -> dict[str, Any]:
             *paths, _account = words
             directory = await self._scratch.directory(str(paths[-1]))
-            if not is_plain(directory):
-                raise Unsupported(f"{directory} cannot be named in a job's directives")
+            check_directive(directory)
             logs = {"outputLog": f"{directory}/{secrets.token_hex(8)}.out"}
             logs["errorLog"] = logs["outputLog"].replace(".out", ".err")
             script = file_script(self._directives(), command, [str(path) for path in paths], *logs.values())

@@ -13,13 +13,14 @@ from f7tfs.cluster.errands_v1 import ErrandsV1
 from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.files_v1 import FilesV1
 from f7tfs.cluster.jobs_v1 import JobsV1
-from f7tfs.cluster.join_jobs_v1 import JoinJobsV1
 from f7tfs.cluster.model import StagedObject
 from f7tfs.cluster.names import check_v1
+from f7tfs.cluster.own_jobs_v1 import OwnJobsV1
 from f7tfs.cluster.patience import Patience
 from f7tfs.cluster.pieces import Pieces
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch
+from f7tfs.cluster.script_jobs import ScriptJobs
 from f7tfs.cluster.site_v1 import SiteV1
 from f7tfs.cluster.staging_v1 import StagingV1
 from f7tfs.cluster.storage import ContentCheck
@@ -51,8 +52,8 @@ class ClusterV1(Assembled[FirecrestV1, SiteV1], FilesV1):
         scratch = Scratch(self, root_hint)
         tasks = TasksV1(client, patience or Patience())
         jobs = JobsV1(self, client, tasks, account)
-        ours = JoinJobsV1(self, jobs, tasks.patience)
-        checksum = ChecksumJob(self, jobs.submit, ours, scratch, list)
+        scripts = ScriptJobs(self.stat, jobs.submit, OwnJobsV1(self, jobs, tasks.patience), list)
+        checksum = ChecksumJob(self, scripts, scratch)
         self._staging = StagingV1(
             self,
             client,
@@ -68,7 +69,7 @@ class ClusterV1(Assembled[FirecrestV1, SiteV1], FilesV1):
             storage=object_storage,
             staging=self._staging,
             uploads=self._staging,
-            pieces=Pieces(self, jobs.submit, ours, scratch, list),
+            pieces=Pieces(self, scripts, scratch),
             errands=ErrandsV1(self, client, tasks, jobs, scratch, account),
             scheduler=jobs,
             noting=(scratch, jobs),

@@ -18,6 +18,7 @@ from f7tfs.cluster.port import Progress
 from f7tfs.cluster.quoted_jobs_v2 import FileJobs
 from f7tfs.cluster.rename_v2 import RenameV2
 from f7tfs.cluster.scratch import Scratch
+from f7tfs.cluster.script_jobs import ScriptJobs
 from f7tfs.cluster.site_v2 import SiteV2
 from f7tfs.cluster.staging_v2 import StagingV2
 from f7tfs.cluster.storage import ContentCheck
@@ -54,7 +55,8 @@ class ClusterV2(Assembled[FirecrestV2, SiteV2], FilesV2):
             return site.directives_for(account)
 
         by_jobs = FileJobs(client, jobs.submit, scratch, directives)
-        checksum = ChecksumJob(self, jobs.submit, transfers, scratch, directives)
+        scripts = ScriptJobs(self.stat, jobs.submit, transfers, directives)
+        checksum = ChecksumJob(self, scripts, scratch)
         check = ContentCheck(self.checksum, checksum) if verify else None
         self._rename = rename = RenameV2(self.stat, by_jobs, transfers)
         self._parts = Parts(
@@ -64,7 +66,7 @@ class ClusterV2(Assembled[FirecrestV2, SiteV2], FilesV2):
             uploads=IngestV2(
                 self, client, transfers, scratch, object_storage, rename, url_seconds=seconds, verify=check
             ),
-            pieces=Pieces(self, jobs.submit, transfers, scratch, directives, verify=verify),
+            pieces=Pieces(self, scripts, scratch, verify=verify),
             errands=ErrandsV2(self, by_jobs, transfers, rename),
             scheduler=jobs,
             noting=(scratch, transfers),

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from f7tfs.cluster.join_script import Joined, append_script, join_script, known_by
+from f7tfs.cluster.join_script import Joined, appending, joining, known_by
 from f7tfs.cluster.model import Kind, Stat
+from f7tfs.cluster.script_jobs import batch_script
 
 OLD, PIECES = b"old content\n", {"p0": b"new\n", "p1": b"newer\n"}
 WHOLE = OLD + b"".join(PIECES.values())
@@ -36,7 +37,13 @@ class Place:
         before = known_by(
             Stat(Kind.FILE, 0o640, found.st_ino, 1, 0, 0, found.st_size, 0, int(found.st_mtime), int(found.st_ctime))
         )
-        return append_script([], str(self.directory), list(PIECES), self.joined(content), before)
+        return self.script(appending(list(PIECES), self.joined(content), before))
+
+    def joining(self, joined: Joined) -> str:
+        return self.script(joining(list(PIECES), joined))
+
+    def script(self, commands: list[str]) -> str:
+        return batch_script([], str(self.directory), commands)
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
@@ -53,14 +60,13 @@ def place(tmp_path: Path) -> Place:
 
 def test_pieces_become_a_file(place: Place) -> None:
     content = b"".join(PIECES.values())
-    assert place.run(join_script([], str(place.directory), list(PIECES), place.joined(content))).returncode == 0
+    assert place.run(place.joining(place.joined(content))).returncode == 0
     assert (place.target.read_bytes(), place.done) == (content, True)
 
 
 def test_the_file_of_pieces_gets_the_mode_that_is_asked_for(place: Place) -> None:
     content = b"".join(PIECES.values())
-    joined = replace(place.joined(content), mode=0o600)
-    script = join_script([], str(place.directory), list(PIECES), joined)
+    script = place.joining(replace(place.joined(content), mode=0o600))
     assert script.index("chmod 0600") < script.index("mv -fT")
     assert place.run(script).returncode == 0
     assert (place.target.read_bytes(), place.target.stat().st_mode & 0o777) == (content, 0o600)

@@ -1,4 +1,4 @@
-"""Following the jobs of ours that join pieces, on v1: they are jobs of the user, by the same calls as any other."""
+"""Following jobs of ours on v1: they are jobs of the user, by the same calls as any other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Files(Protocol):
     async def read_direct(self, path: str) -> bytes: ...
 
 
-class JoinJobsV1(JobFollower):
+class OwnJobsV1(JobFollower):
     """For one user on one system."""
 
     def __init__(self, files: Files, jobs: JobsV1, patience: Patience) -> None:
