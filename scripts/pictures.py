@@ -31,7 +31,8 @@ PICTURES = TOP / "docs" / "pictures"
 HOME = Path("/home/me")
 WIDTH = 104
 HEIGHT = 24
-LARGE = 200 * 2**20
+LARGE = 300 * 2**20
+"""More than goes in pieces: the delays of object storage leave time for a picture of it."""
 
 JOB = """\
 #!/bin/bash
