@@ -16,8 +16,9 @@ from typing import Any, Protocol
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, Unsupported
+from f7tfs.cluster.errors import ClusterError, RemoteFailure, Unsupported
 from f7tfs.cluster.following import TransferJob
+from f7tfs.cluster.lookup import has_size
 from f7tfs.cluster.model import Stat
 from f7tfs.cluster.names import check_v2_job
 from f7tfs.cluster.port import Progress
@@ -149,7 +150,9 @@ class IngestV2:
                 await self._put(path, source, state, progress, record)
             progress("staging", size)
             bound, what = self._jobs.patience.upload(size), f"uploading {path}"
-            await self._jobs.follow(_job(state), lambda: self._has_size(temporary, size), bound, what, patient=True)
+            await self._jobs.follow(
+                _job(state), lambda: has_size(self._files.stat, temporary, size), bound, what, patient=True
+            )
             if self._verify:
                 await self._verify(path, temporary, source)
             progress("finishing", size)
@@ -161,7 +164,7 @@ class IngestV2:
             await self._rename(temporary, path, patient=True)
         elif mode != state["mode"]:
             await self._files.chmod(path, mode)
-        if not await self._has_size(path, size):
+        if not await has_size(self._files.stat, path, size):
             raise RemoteFailure(f"{path}: the upload arrived, but the file there is not of {size} bytes")
 
     async def _put(
@@ -193,12 +196,6 @@ class IngestV2:
         except ClusterError:
             return False
         return (found.ino, found.size) == (state["ino"], state["size"])
-
-    async def _has_size(self, path: str, size: int) -> bool:
-        try:
-            return (await self._files.stat(path)).size == size
-        except NotFound:
-            return False
 
 
 def _job(state: Mapping[str, Any]) -> TransferJob:

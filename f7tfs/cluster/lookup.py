@@ -35,3 +35,11 @@ async def kind_of(stat: StatCall, path: str) -> Kind | None:
         return (await stat(path)).kind
     except (NotFound, NotADirectory):
         return None
+
+
+async def has_size(stat: StatCall, path: str, size: int) -> bool:
+    """Whether something of that size is at `path`."""
+    try:
+        return (await stat(path)).size == size
+    except NotFound:
+        return False

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from f7tfs.cluster.errors import NotFound, Unavailable, Unsupported
+from f7tfs.cluster.errors import Unavailable, Unsupported
+from f7tfs.cluster.lookup import has_size
 from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v2_job, is_plain
 from f7tfs.cluster.port import Progress
@@ -81,7 +82,7 @@ class StagingV2:
         job = await self._jobs.start(self._by_jobs.copy(path, copy), path, copy)
         bound = self._jobs.patience.transfer(size)
         async with self._jobs.given_up(job):
-            await self._jobs.follow(job, lambda: self._has_size(copy, size), bound, f"copying {path}")
+            await self._jobs.follow(job, lambda: has_size(self._files.stat, copy, size), bound, f"copying {path}")
 
     async def _export(self, path: str, source: str, size: int, progress: Progress) -> StagedObject:
         progress("queued", 0)
@@ -103,9 +104,3 @@ class StagingV2:
         if found != size:
             raise Unavailable(f"{path}: it changed while it was staged ({found} bytes instead of {size})")
         return StagedObject(path, url, size, asked + self._url_seconds - EARLY, job.job_id)
-
-    async def _has_size(self, path: str, size: int) -> bool:
-        try:
-            return (await self._files.stat(path)).size == size
-        except NotFound:
-            return False

@@ -21,7 +21,7 @@ import pytest
 
 from f7tfs.mount.mountinfo import mounts
 from f7tfs.sandbox.process import SandboxProcess
-from tests.namespaces import as_user, with_fuse_for_all
+from tests.namespaces import alone, as_user, with_fuse_for_all
 
 PATIENCE = 120.0
 
@@ -66,6 +66,14 @@ class User:
             timeout=PATIENCE,
             check=False,
         )
+
+    def done_alone(self, script: str) -> subprocess.CompletedProcess[str]:
+        """A script that must not fail, in a mount namespace of its own."""
+        finished = subprocess.run(
+            alone(script), env=self.env(), capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert finished.returncode == 0, finished.stderr + finished.stdout
+        return finished
 
     def done(self, *arguments: str, typed: str = "", **environment: str) -> str:
         """What a command printed that must not fail."""

@@ -16,7 +16,6 @@ from f7tfs.cli.mount_helper import arguments, parse
 from f7tfs.mount.mountpoint import is_stale
 from f7tfs.sandbox.process import SandboxProcess
 from tests.dayone.conftest import PATIENCE, User, log_in, wait_until
-from tests.namespaces import alone
 
 HELPER = Path(sys.executable).parent / "mount.f7tfs"
 
@@ -58,15 +57,7 @@ def test_all_mounts_of_a_user_end_together(user: User, sandbox: SandboxProcess) 
     f7tfs umount --all
     if mountpoint -q {one} || mountpoint -q {two}; then exit 9; fi
     """
-    done = subprocess.run(
-        alone(script),
-        env=user.env(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
+    done = user.done_alone(script)
     assert f"{one} is unmounted" in done.stderr
     assert (sandbox.home / "by-all").read_text() == "written\n"
 
@@ -166,15 +157,7 @@ def test_mount_and_fstab_know_the_type_f7tfs(user: User, sandbox: SandboxProcess
     mount -t f7tfs -o profile=none,config={user.config} cluster: {place} || echo "refused with $?"
     """
     (sandbox.home / "from-cluster").write_text("there\n")
-    done = subprocess.run(
-        alone(script),
-        env=user.env(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
+    done = user.done_alone(script)
     assert "refused with 32" in done.stdout
     assert "no profile 'none'" in done.stderr
     wait_until((sandbox.home / "from-fstab").exists, "what was written before umount(8) is on the cluster")

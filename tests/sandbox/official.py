@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from f7tfs.sandbox.process import SandboxProcess
+
 FORMS = ("sync", "async")
 PATIENCE = 120.0
 
@@ -49,6 +51,18 @@ def until(wanted: Callable[[], bool]) -> None:
     while not wanted():
         assert time.monotonic() < give_up, "this did not come about"
         time.sleep(0.02)
+
+
+def own_directory(test: str, server: SandboxProcess) -> Path:
+    """A new directory of the cluster for one test, where it really is."""
+    place = server.home / "".join(char if char.isalnum() else "-" for char in test)
+    place.mkdir()
+    return place
+
+
+def on_cluster(server: SandboxProcess, place: Path, name: str = "") -> str:
+    """Where that is on the cluster, or what is in it."""
+    return f"{server.info.home}/{place.name}" + (f"/{name}" if name else "")
 
 
 def public(kind: type) -> set[str]:

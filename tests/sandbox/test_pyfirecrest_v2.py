@@ -23,7 +23,7 @@ from firecrest.v2 import (
 )
 
 from f7tfs.sandbox.process import SandboxProcess
-from tests.sandbox.official import FORMS, Driven, public, until, used
+from tests.sandbox.official import FORMS, Driven, on_cluster, own_directory, public, until, used
 
 MIB = 1024 * 1024
 SYSTEM = "cluster"
@@ -60,14 +60,7 @@ def v2(request: pytest.FixtureRequest, server: SandboxProcess) -> Iterator[Any]:
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, server: SandboxProcess) -> Path:
-    """A directory of the cluster for one test, where it really is."""
-    name = "".join(char if char.isalnum() else "-" for char in request.node.name)
-    (server.home / name).mkdir()
-    return server.home / name
-
-
-def on_cluster(server: SandboxProcess, place: Path, name: str = "") -> str:
-    return f"{server.info.home}/{place.name}" + (f"/{name}" if name else "")
+    return own_directory(request.node.name, server)
 
 
 # -- the client itself ---------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,17 +11,10 @@ from f7tfs.cluster.diagnosis import PHRASES, diagnose_v1, diagnose_v2, errno_phr
 from f7tfs.cluster.translate import cluster_error, one_line, v1
 from f7tfs.firecrest import errors as firecrest
 from f7tfs.firecrest.reply import reply_of
+from tests.unit.recorded import responses
 
-DATA = Path(__file__).parent.parent / "data"
-
-
-def recorded(version: str) -> dict[str, dict[str, Any]]:
-    lines = (DATA / f"{version}-transcripts.jsonl").read_text().splitlines()
-    return {item["name"]: item["response"] for item in map(json.loads, lines)}
-
-
-V1 = recorded("v1")
-V2 = recorded("v2")
+V1 = responses("v1")
+V2 = responses("v2")
 
 V2_MEANING = {
     "userinfo_unknown_system": errors.NoSuchSystem,

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from f7tfs.cluster import jobs
@@ -14,17 +10,7 @@ from f7tfs.cluster.jobs_v1 import named
 from f7tfs.cluster.jobs_v2 import job_description
 from f7tfs.cluster.model import JobRequest, JobState
 from f7tfs.firecrest.s3 import plan_parts
-
-DATA = Path(__file__).parent.parent / "data"
-
-
-def body(version: str, name: str) -> Any:
-    for line in (DATA / f"{version}-transcripts.jsonl").read_text().splitlines():
-        item = json.loads(line)
-        if item["name"] == name:
-            found = item["response"]["body"]
-            return json.loads(found) if isinstance(found, str) else found
-    raise KeyError(name)
+from tests.unit.recorded import body
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +12,7 @@ from f7tfs.cluster import parsing, site_v1, site_v2
 from f7tfs.cluster.errors import NoSuchSystem, Unsupported
 from f7tfs.cluster.model import Entry, FileSystem, Kind
 from f7tfs.firecrest.escapes import unescape
-
-DATA = Path(__file__).parent.parent / "data"
-
-
-def body(version: str, name: str) -> Any:
-    for line in (DATA / f"{version}-transcripts.jsonl").read_text().splitlines():
-        item = json.loads(line)
-        if item["name"] == name:
-            found = item["response"]["body"]
-            return json.loads(found) if isinstance(found, str) else found
-    raise KeyError(name)
+from tests.unit.recorded import body
 
 
 def entries_v2(name: str) -> dict[str, Entry]:

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from f7tfs.vfs.options import WriteMode
-from tests.unit.simulated.kernel import Kernel
+from tests.unit.simulated.kernel import Kernel, OpenFile
 from tests.unit.simulated.world import TOP, World, run
 
 Steps = Callable[[World, Kernel], Awaitable[None]]
@@ -127,8 +127,8 @@ async def replace_what_is_anothers(world: World, kernel: Kernel) -> None:
     await synced(kernel)
 
 
-async def write_what_has_become_read_only(world: World, kernel: Kernel) -> None:
-    """Who has it open may go on."""
+async def open_what_becomes_read_only(kernel: Kernel) -> OpenFile:
+    """Open, with a content that was not sent yet; the cluster has an earlier one, which is read-only."""
     await write(kernel, "a", b"first")
     await synced(kernel)
     held = await kernel.open(1, "a", os.O_RDWR)
@@ -136,19 +136,19 @@ async def write_what_has_become_read_only(world: World, kernel: Kernel) -> None:
     await kernel.chmod(1, "a", 0o444)
     await held.fsync()
     await held.write(0, b"third, and longer")
+    return held
+
+
+async def write_what_has_become_read_only(world: World, kernel: Kernel) -> None:
+    """Who has it open may go on."""
+    held = await open_what_becomes_read_only(kernel)
     await held.close()
     await synced(kernel)
 
 
 async def write_what_is_read_only_with_a_lost_answer(world: World, kernel: Kernel) -> None:
     """The attempt that made it writable on the cluster is not the one that brings the content."""
-    await write(kernel, "a", b"first")
-    await synced(kernel)
-    held = await kernel.open(1, "a", os.O_RDWR)
-    await held.write(0, b"second")
-    await kernel.chmod(1, "a", 0o444)
-    await held.fsync()
-    await held.write(0, b"third, and longer")
+    held = await open_what_becomes_read_only(kernel)
     world.cluster.losing = ["chmod"]
     await held.close()
 

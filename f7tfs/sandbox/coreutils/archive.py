@@ -55,9 +55,7 @@ class Archiver:
         try:
             fd = self._root.open_write(target)
         except OSError as error:
-            text = f"tar (child): {target}: Cannot open: {reason(error)}"
-            child = "tar (child): Error is not recoverable: exiting now\ntar: Child returned status 2"
-            raise CommandFailed(2, f"{text}\n{child}\n{FATAL}") from error
+            raise _child_failed(target, error) from error
         errors: list[str] = []
         name = source.rstrip("/").rsplit("/", 1)[-1]
         with os.fdopen(fd, "wb") as output, _open_tar(output, compression) as archive:
@@ -117,9 +115,7 @@ class Archiver:
         try:
             fd = self._root.open_read(source)
         except OSError as error:
-            text = f"tar (child): {source}: Cannot open: {reason(error)}"
-            child = "tar (child): Error is not recoverable: exiting now\ntar: Child returned status 2"
-            raise CommandFailed(2, f"{text}\n{child}\n{FATAL}") from error
+            raise _child_failed(source, error) from error
         with os.fdopen(fd, "rb") as archive_file:
             yield archive_file
 
@@ -144,6 +140,12 @@ def _open_tar(output: IO[bytes], compression: str) -> tarfile.TarFile:
             return tarfile.open(fileobj=output, mode="w|xz", format=form)
         case _:
             return tarfile.open(fileobj=output, mode="w|", format=form)
+
+
+def _child_failed(path: str, error: OSError) -> CommandFailed:
+    """tar leaves the archive to a child, which cannot open it."""
+    child = f"tar (child): {path}: Cannot open: {reason(error)}\ntar (child): Error is not recoverable: exiting now"
+    return CommandFailed(2, f"{child}\ntar: Child returned status 2\n{FATAL}")
 
 
 def _broken(compression: str, error: Exception) -> str:

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterator
 
 from f7tfs.sandbox.coreutils.failure import CommandFailed, reason
 from f7tfs.sandbox.identity import Identity
@@ -138,25 +139,16 @@ class Changer:
 
     def chmod(self, path: str, text: str) -> str:
         """Changes the mode; returns what `chmod -v` says. Follows symlinks."""
-        try:
-            with self._root.locate(path, follow=True) as place:
-                info = place.require()
-                old = stat.S_IMODE(info.st_mode)
-                new = parse_mode(text, old, directory=place.is_dir)
-                if new is None:
-                    raise CommandFailed(1, f"chmod: invalid mode: '{text}'\nTry 'chmod --help' for more information.")
-                if not self._root.owns(info):
-                    raise failed(errno.EPERM)
-                fd = os.open(place.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.parent)
-                try:
-                    os.chmod(proc_path(fd), new)  # noqa: PTH101 - a descriptor, not a path
-                finally:
-                    os.close(fd)
-        except PermissionError as error:
-            word = "changing permissions of" if error.errno == errno.EPERM else "cannot access"
-            raise CommandFailed(1, f"chmod: {word} '{path}': {reason(error)}") from error
-        except OSError as error:
-            raise CommandFailed(1, f"chmod: cannot access '{path}': {reason(error)}") from error
+        with self._changed("chmod", "permissions", path) as place:
+            info = place.require()
+            old = stat.S_IMODE(info.st_mode)
+            new = parse_mode(text, old, directory=place.is_dir)
+            if new is None:
+                raise CommandFailed(1, f"chmod: invalid mode: '{text}'\nTry 'chmod --help' for more information.")
+            if not self._root.owns(info):
+                raise failed(errno.EPERM)
+            with _held(place) as name:
+                os.chmod(name, new)  # noqa: PTH101 - a descriptor, not a path
         return f"mode of '{path}' {_change_text(old, new)}"
 
     def chown(self, path: str, owner: str, group: str) -> str:
@@ -167,23 +159,34 @@ class Changer:
         if group and not self._identity.known_group(group):
             raise CommandFailed(1, f"chown: invalid group: '{spec}'")
         gid = self._identity.real_gid(group) if group else -1
+        with self._changed("chown", "ownership", path) as place:
+            info = place.require()
+            foreign = (owner and not self._identity.is_self(owner)) or gid is None or not self._root.owns(info)
+            if foreign:
+                raise failed(errno.EPERM)
+            with _held(place) as name:
+                os.chown(name, -1, gid if gid is not None else -1)
+        return f"ownership of '{path}' retained as {spec}"
+
+    @contextlib.contextmanager
+    def _changed(self, command: str, what: str, path: str) -> Iterator[Place]:
+        """Where a path leads; what fails in the block is told as the command tells it."""
         try:
             with self._root.locate(path, follow=True) as place:
-                info = place.require()
-                foreign = (owner and not self._identity.is_self(owner)) or gid is None or not self._root.owns(info)
-                if foreign:
-                    raise failed(errno.EPERM)
-                fd = os.open(place.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.parent)
-                try:
-                    os.chown(proc_path(fd), -1, gid if gid is not None else -1)
-                finally:
-                    os.close(fd)
-        except PermissionError as error:
-            word = "changing ownership of" if error.errno == errno.EPERM else "cannot access"
-            raise CommandFailed(1, f"chown: {word} '{path}': {reason(error)}") from error
+                yield place
         except OSError as error:
-            raise CommandFailed(1, f"chown: cannot access '{path}': {reason(error)}") from error
-        return f"ownership of '{path}' retained as {spec}"
+            word = f"changing {what} of" if error.errno == errno.EPERM else "cannot access"
+            raise CommandFailed(1, f"{command}: {word} '{path}': {reason(error)}") from error
+
+
+@contextlib.contextmanager
+def _held(place: Place) -> Iterator[str]:
+    """A name for what is there now, and for nothing that takes its place meanwhile."""
+    fd = os.open(place.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.parent)
+    try:
+        yield proc_path(fd)
+    finally:
+        os.close(fd)
 
 
 def _change_text(old: int, new: int) -> str:
