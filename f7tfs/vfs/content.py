@@ -7,7 +7,7 @@ and never through Python objects that hold a whole file.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import trio
 
+from f7tfs.vfs.digest import STEP, RunningDigest
 from f7tfs.vfs.extents import Extents
 from f7tfs.vfs.nodes import Sent, Version
 
@@ -38,6 +39,7 @@ class Content:
         self._revision = 0
         """Grows with each change of the bytes."""
         self._known: tuple[int, Sent] | None = None
+        self._digest: RunningDigest | None = None
         self._fd = -1
         self._lock = threading.Lock()
         """Held where the file, `present`, the size or the descriptor changes, and by `put`."""
@@ -131,7 +133,7 @@ class Content:
         """Bytes [start, stop) were `put`."""
         with self._lock:
             self.present.add(start, min(stop, self.size))
-            self._revision += 1
+            self._changed(start)
 
     def fill(self, offset: int, data: bytes) -> None:
         """Bytes that came from the cluster are here."""
@@ -155,27 +157,38 @@ class Content:
                 self.present.add(self.size, offset)
             self.present.add(offset, offset + len(data))
             self.kept = min(self.kept, offset)
-            self._revision += 1
             self.size = max(self.size, offset + len(data))
+            self._changed(offset)
+            if self.size >= STEP:
+                self._digest = self._digest or RunningDigest(self.path)
+                self._digest.follow(self.size)
 
     def truncate(self, size: int) -> None:
         """Cut, or grow by zeros."""
         with self._lock, self.descriptor() as fd:
             os.ftruncate(fd, size)
-            self._revision += 1
             self.kept = min(self.kept, size)
             if size < self.size:
                 self.present.cut(size)
             else:
                 self.present.add(self.size, size)
             self.size = size
+            self._changed(size)
 
     def resize(self, size: int) -> None:
         """The file on the cluster turns out to be of another size: what it has more is not present."""
         with self._lock:
             self.present.cut(size)
-            self._revision += 1
             self.size = size
+            self._changed(size)
+
+    def _changed(self, start: int) -> None:
+        """Bytes from `start` on are others than before."""
+        self._revision += 1
+        if self._digest is not None:
+            self._digest.changed(start)
+        if not self.size:
+            self._digest = None
 
     async def known_by(self) -> Sent:
         """Its size and SHA-256. Who sends it again, after a failure, does not read all of it for that again.
@@ -184,18 +197,22 @@ class Content:
         """
         if self._known is None or self._known[0] != self._revision:
             revision, size = self._revision, self.size
-            self._known = revision, Sent(size, await trio.to_thread.run_sync(_digest, self.path))
+            self._known = revision, Sent(size, await self._hexdigest(size))
         return self._known[1]
+
+    async def _hexdigest(self, size: int) -> str:
+        if self._digest is not None and (found := await self._digest.value(size)) is not None:
+            return found
+        digest = self._digest = RunningDigest(self.path)
+        found = await digest.value(size)
+        if found is None:
+            raise OSError(errno.EIO, f"{self.path} changed, or was cut, while its checksum was taken")
+        return found
 
     async def sync(self) -> None:
         """fsync the cache file."""
         with self.descriptor() as fd:
             await trio.to_thread.run_sync(os.fsync, fd)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _write_all(fd: int, data: memoryview, offset: int) -> None:
