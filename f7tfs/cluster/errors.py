@@ -133,7 +133,7 @@ class Unavailable(ClusterError):
 
 
 class Interrupted(Unavailable):
-    """What was begun on the cluster failed there for no reason that is known.; it may work later."""
+    """What was begun on the cluster failed there for no reason that is known; it may work later."""
 
 
 class TimedOut(Unavailable):

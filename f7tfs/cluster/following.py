@@ -1,4 +1,4 @@
-"""Following a job of the site until what it was to do is there.
+"""Following a job, of the site's or ours, until what it was to do is there.
 
 A job's end proves nothing, as one that failed may end COMPLETED: what it was to do is looked at. The end of a job
 only tells that there is no use in waiting any longer; then its error log tells why.

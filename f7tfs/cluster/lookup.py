@@ -1,4 +1,4 @@
-"""After a change whose answer was lost: what became of it?"""
+"""Looks at what is at a place: before a change, after it, or to find out what became of one whose answer was lost."""
 
 from __future__ import annotations
 

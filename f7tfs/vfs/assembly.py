@@ -7,6 +7,7 @@ import trio
 from f7tfs.cluster.errors import NotADirectory
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs.arrivals import Arrivals
 from f7tfs.vfs.asides import Asides
 from f7tfs.vfs.bundles import Bundles
 from f7tfs.vfs.cache import ContentCache
@@ -92,7 +93,8 @@ class Assembly:
         uploads = Uploads(log, sender, delivery, self._reachability, paces, options)
         renamer = Renamer(cluster, sender, self._reader, self._cache)
         replay = Replay(log, cluster, sender, renamer, self.metadata, looks, self._reachability)
-        shipping = Shipping(log, cluster, sender, self.metadata, delivery, looks, options)
+        arrivals = Arrivals(log, sender, delivery)
+        shipping = Shipping(log, cluster, sender, self.metadata, arrivals, looks, options)
         clearing = Clearing(log, cluster, looks, Asides(cluster, journal), options)
         self.reintegration = Reintegration(log, uploads, delivery, replay, shipping, clearing, self._reachability)
         log.on_refused = lambda change, error: paces.refused(change.path, error)

@@ -1,4 +1,4 @@
-"""Brings what is new to the cluster in archives, and tells file by file what came of it."""
+"""Brings what is new to the cluster in archives, and looks at what came of it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, Unavailable
+from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound
 from f7tfs.cluster.model import Entry
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.archive import Member, write_archive
+from f7tfs.vfs.arrivals import Arrivals
 from f7tfs.vfs.batches import MOST, OVERHEAD, Batch, candidates, plan
 from f7tfs.vfs.change import Change, ChangeKind
 from f7tfs.vfs.changelog import ChangeLog
-from f7tfs.vfs.delivery import Delivery
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Sent, Standing, Symlink
@@ -48,7 +48,7 @@ class Shipping:
         cluster: Cluster,
         sender: Sender,
         metadata: Metadata,
-        delivery: Delivery,
+        arrivals: Arrivals,
         looks: Looks,
         options: VfsOptions,
     ) -> None:
@@ -56,7 +56,7 @@ class Shipping:
         self._cluster = cluster
         self._sender = sender
         self._metadata = metadata
-        self._delivery = delivery
+        self._arrivals = arrivals
         self._looks = looks
         self._directory = options.state_directory
         # In mode `sync` somebody waits for each of these changes.
@@ -114,7 +114,7 @@ class Shipping:
                     await self._ship(batch)
         except ClusterError as error:
             for change in batch.changes:
-                self._put_off(change, error)
+                self._arrivals.put_off(change, error)
         finally:
             self.travelling = False
             for change in planned:
@@ -182,7 +182,7 @@ class Shipping:
         # No await: nothing has been done there since.
         seen = self._seen(batch)
         for change in batch.changes:
-            await self._settle(change, found.get(change.path), sent.get(change.row), refused, looked)
+            await self._arrivals.settle(change, found.get(change.path), sent.get(change.row), refused, looked)
         for directory, asked, entries in seen:
             await self._believe(directory, asked, entries)
         logger.debug("an archive of %d took %.1f s", len(batch.changes), trio.current_time() - began)
@@ -246,67 +246,6 @@ class Shipping:
         there = not directory.unlinked and directory.on_cluster and directory.remote_path == directory.path
         if there and directory.listed < asked:
             await self._metadata.merge(directory, entries, asked)
-
-    async def _settle(
-        self, change: Change, entry: Entry | None, sent: Sent | None, refused: ClusterError | None, looked: float
-    ) -> None:
-        """It is there as it was sent, or waits to be sent by itself, which finds out why.
-
-        `looked`: the listing with that entry was not asked for before.
-        """
-        try:
-            if entry is None or not self._arrived(change, entry):
-                self._alone(change, refused)
-            elif isinstance(change.node, File) and sent is not None:
-                chmod = await self._settle_mode(change, entry)
-                # No await from here on: the listing shows it as we left it, if nobody touched it since.
-                seen = looked if not chmod and change.node.touched < looked else None
-                change.node.standing = Standing(sent=(sent,))
-                await self._delivery.finished(change, change.path, seen)
-            else:
-                await self._finish(change, entry)
-        except ClusterError as error:
-            self._put_off(change, error)
-
-    def _arrived(self, change: Change, entry: Entry) -> bool:
-        node = change.node
-        if entry.kind is not node.kind:
-            return False
-        if isinstance(node, Symlink):
-            return node.target in (entry.link_target, "") or entry.size == len(node.target.encode())
-        return change.content is None or entry.size == change.content.size
-
-    async def _finish(self, change: Change, entry: Entry) -> None:
-        node = change.node
-        if isinstance(node, Directory):
-            await self._settle_mode(change, entry)
-        node.on_cluster = True
-        if isinstance(node, Directory):
-            # Somebody may have put more into it: the next look tells.
-            node.listed = float("-inf")
-        await self._log.finish(change)
-
-    async def _settle_mode(self, change: Change, entry: Entry) -> bool:
-        """Whether a call was needed. Nothing is awaited between the last look at the mode that is asked for and this
-        return."""
-        attributes, mode = change.node.attributes, entry.mode
-        while mode != attributes.mode:
-            mode = attributes.mode
-            await self._sender.chmod(change.path, mode)
-        return mode != entry.mode
-
-    def _alone(self, change: Change, refused: ClusterError | None) -> None:
-        """It goes by itself next, at once where the archive as a whole says nothing of it, and finds out why."""
-        if isinstance(refused, Unavailable):
-            self._put_off(change, refused)
-        else:
-            change.attempts += 1
-            change.tried = trio.current_time()
-            self._log.touch(change)
-
-    def _put_off(self, change: Change, error: ClusterError) -> None:
-        if change.row in self._log.changes:
-            self._log.put_off(change, error)
 
 
 def _directory_of(path: str) -> str:
