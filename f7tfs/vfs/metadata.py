@@ -21,6 +21,7 @@ from f7tfs.vfs.counts import Cache, CacheCounts
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Journal, Kept
 from f7tfs.vfs.kept_nodes import KeptNodes
+from f7tfs.vfs.merging import merge
 from f7tfs.vfs.names import at_its_place
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node
 from f7tfs.vfs.reachability import Reachability
@@ -291,7 +292,7 @@ class Metadata:
         entries = shown(entries)
         unknown = any(entry.name not in directory.children for entry in entries)
         kept = await self._journal.kept_in(directory.path) if unknown else Kept({}, {})
-        merged = self.tree.merge(directory, entries, kept, asked, trio.current_time())
+        merged = merge(self.tree, directory, entries, kept, asked, trio.current_time())
         self._listings.pop(directory.number, None)
         if len(directory.children) < self._max_entries:
             self._listings[directory.number] = directory

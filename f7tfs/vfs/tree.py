@@ -1,36 +1,19 @@
-"""The tree of nodes, and how a listing changes it. No await anywhere in here."""
+"""The tree of nodes. No await anywhere in here."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from f7tfs.cluster.model import Entry, Kind, Stat
 from f7tfs.vfs.inodes import ROOT_NUMBER, InodeTable
-from f7tfs.vfs.journal import Kept, SetTime, times_of
 from f7tfs.vfs.nodes import Attributes, Directory, File, Node, Special, Symlink, Version, told_by_stat
 
 # Listings show whole seconds: a time this close to the moment of the listing proves nothing.
 RESOLUTION = 2.0
 NodeType = TypeVar("NodeType", bound=Node)
 SECOND_NS = 1_000_000_000
-
-
-@dataclass(slots=True)
-class Merged:
-    """What a listing brought to light."""
-
-    changed: list[File] = field(default_factory=list)
-    """Their content is another one on the cluster now."""
-    adopted: list[SetTime] = field(default_factory=list)
-    """Times set here, with the versions they belong to."""
-    forgotten: list[str] = field(default_factory=list)
-    """Paths whose time set here holds no longer."""
-    vanished: list[Node] = field(default_factory=list)
-    found: list[Node] = field(default_factory=list)
-    """Not known before."""
 
 
 class Tree:
@@ -111,7 +94,7 @@ class Tree:
         for node in _below(self.root):
             version = node.version
             if version is not None and not node.written_here and not version.by_stat:
-                node.attributes.mtime_ns = self._epoch(version.modified) * SECOND_NS
+                node.attributes.mtime_ns = self.time_of(version)
 
     def _number(self, parent: Directory, name: str, kept: int | None) -> int:
         if kept is not None and kept not in self._inodes:
@@ -129,7 +112,7 @@ class Tree:
             user=entry.user,
             group=entry.group,
             size=entry.size,
-            mtime_ns=self._epoch(entry.modified) * SECOND_NS,
+            mtime_ns=self.time_of(version),
             acl=entry.acl,
         )
         return self.make(parent, entry.name, attributes, version, now, target=entry.link_target, number=number)
@@ -169,116 +152,14 @@ class Tree:
             case _:
                 return _build(Special, *common)
 
+    def time_of(self, version: Version) -> int:
+        """The time of a version that a listing showed, in nanoseconds since the epoch."""
+        return self._epoch(version.modified) * SECOND_NS
+
     def version_of(self, entry: Entry) -> Version:
         """The version that an entry of a listing made just now shows."""
         settled = self._epoch(entry.modified) < time.time() - RESOLUTION
         return Version(entry.modified, entry.size, settled)
-
-    # -- merging ---------------------------------------------------------------------------------
-
-    def merge(self, directory: Directory, entries: Sequence[Entry], kept: Kept, asked: float, now: float) -> Merged:
-        """Bring the children of a directory up to date with a listing that was asked for at `asked`."""
-        merged = Merged()
-        names = set()
-        for entry in entries:
-            names.add(entry.name)
-            if directory.removed.get(entry.name, float("-inf")) >= asked or entry.name in directory.flux:
-                continue
-            child = directory.children.get(entry.name)
-            if child is not None and child.touched >= asked:
-                continue
-            if child is not None and child.kind is not entry.kind:
-                self.detach(child, asked - 1)
-                merged.vanished.append(child)
-                child = None
-            if child is None:
-                self._discover(directory, entry, kept, now, merged)
-            else:
-                self._observe(child, entry, asked, now, merged)
-        for name, child in list(directory.children.items()):
-            gone = name not in names and name not in directory.flux
-            if gone and child.on_cluster and child.touched < asked:
-                self._vanish(child, asked, merged)
-        directory.removed = {name: when for name, when in directory.removed.items() if when >= asked}
-        directory.listed = asked
-        return merged
-
-    def _discover(self, directory: Directory, entry: Entry, kept: Kept, now: float, merged: Merged) -> None:
-        node = self.from_entry(directory, entry, now, kept.numbers.get(entry.name))
-        self.attach(node, directory, entry.name)
-        merged.found.append(node)
-        set_time = kept.times.get(entry.name)
-        if set_time is None:
-            return
-        same_size = set_time.size is None or set_time.size == entry.size
-        if same_size and set_time.modified in (None, entry.modified):
-            attributes, t = node.attributes, set_time
-            attributes.mtime_ns, attributes.ctime_ns, attributes.atime_ns = t.mtime_ns, t.ctime_ns, t.atime_ns
-            node.written_here = True
-            if set_time.modified is None:
-                merged.adopted.append(times_of(node))
-        else:
-            merged.forgotten.append(set_time.path)
-
-    def _observe(self, node: Node, entry: Entry, asked: float, now: float, merged: Merged) -> None:
-        attributes = node.attributes
-        version = self.version_of(entry)
-        node.on_cluster, node.seen = True, now
-        attributes.user, attributes.group, attributes.acl = entry.user, entry.group, entry.acl
-        if isinstance(node, Symlink):
-            node.target = entry.link_target
-        if isinstance(node, File):
-            node.remote_mode = entry.mode
-        if isinstance(node, File) and node.change is not None:
-            # What is shown is ours until the cluster has it; the version tells the upload of a conflict.
-            node.version = version
-            return
-        attributes.mode = entry.mode
-        if isinstance(node, Directory) and node.is_moving(asked):
-            # That time is not the last one: the next look tells whether somebody else changed it.
-            self._show(node, version)
-            node.version = None
-            return
-        if node.version is None and (entry.size == attributes.size or not isinstance(node, File)):
-            self._adopt(node, version, merged)
-        elif node.version != version:
-            self._change(node, entry, merged)
-        node.version = version
-
-    def _adopt(self, node: Node, version: Version, merged: Merged) -> None:
-        """The first look at what we wrote."""
-        node.attributes.size = version.size
-        if isinstance(node, File) and node.content is not None:
-            node.content.base = Version(version.modified, version.size)
-        self._show(node, version)
-        if node.written_here:
-            merged.adopted.append(replace(times_of(node), modified=version.modified))
-
-    def _show(self, node: Node, version: Version) -> None:
-        """The cluster's time, unless ours is kept."""
-        if not node.written_here:
-            node.attributes.mtime_ns = self._epoch(version.modified) * SECOND_NS
-
-    def _change(self, node: Node, entry: Entry, merged: Merged) -> None:
-        """Somebody else changed it."""
-        node.attributes.size = entry.size
-        node.attributes.mtime_ns = self._epoch(entry.modified) * SECOND_NS
-        node.attributes.ctime_ns = node.attributes.atime_ns = None
-        if node.written_here:
-            node.written_here = False
-            merged.forgotten.append(node.path)
-        if isinstance(node, File):
-            merged.changed.append(node)
-
-    def _vanish(self, node: Node, asked: float, merged: Merged) -> None:
-        if isinstance(node, File) and node.change is not None:
-            node.on_cluster, node.version = False, None
-            return
-        if isinstance(node, Directory) and _holds_changes(node):
-            # It stays in view for the sake of what could not be sent into it.
-            return
-        self.detach(node, asked - 1)
-        merged.vanished.append(node)
 
 
 def _below(directory: Directory) -> Iterator[Node]:
@@ -289,17 +170,6 @@ def _below(directory: Directory) -> Iterator[Node]:
             yield child
             if isinstance(child, Directory):
                 waiting.append(child)
-
-
-def _holds_changes(directory: Directory) -> bool:
-    if directory.flux:
-        return True
-    for child in directory.children.values():
-        if isinstance(child, File) and child.change is not None:
-            return True
-        if isinstance(child, Directory) and _holds_changes(child):
-            return True
-    return False
 
 
 def _build(

@@ -7,10 +7,12 @@ import dataclasses
 import pytest
 
 from f7tfs.cluster.model import Entry, Kind, Stat
+from f7tfs.vfs import merging
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.journal import Kept, SetTime
+from f7tfs.vfs.merging import Merged
 from f7tfs.vfs.nodes import Attributes, Directory, Node, Version, told_by_stat
-from f7tfs.vfs.tree import Merged, Tree, make_root
+from f7tfs.vfs.tree import Tree, make_root
 
 OLD, NEW, NEWER = "2020-01-01T00:00:00", "2021-01-01T00:00:00", "2022-01-01T00:00:00"
 SECONDS = {OLD: 1_577_836_800, NEW: 1_609_459_200, NEWER: 1_640_995_200}
@@ -27,7 +29,7 @@ def entry(name: str, size: int = 3, modified: str = OLD, kind: Kind = Kind.FILE)
 
 
 def merge(tree: Tree, *entries: Entry, asked: float = 10.0, times: dict[str, SetTime] | None = None) -> Merged:
-    return tree.merge(tree.root, entries, Kept(times or {}, {}), asked, asked)
+    return merging.merge(tree, tree.root, entries, Kept(times or {}, {}), asked, asked)
 
 
 def child(tree: Tree, name: str) -> Node:
@@ -142,7 +144,7 @@ def test_a_version_seen_within_its_own_second_is_not_settled(tree: Tree) -> None
 def test_paths_below_the_root_of_all(tree: Tree) -> None:
     root = make_root("/", Attributes(Kind.DIRECTORY, 0o755, "root", "root", 0, 0))
     top = Tree(InodeTable(), root, lambda _: 0)
-    top.merge(root, [entry("home", kind=Kind.DIRECTORY)], Kept({}, {}), 1, 1)
+    merging.merge(top, root, [entry("home", kind=Kind.DIRECTORY)], Kept({}, {}), 1, 1)
     assert root.path == "/"
     assert root.children["home"].path == "/home"
 
@@ -151,11 +153,11 @@ def test_a_number_follows_from_the_directorys_and_the_name_and_survives_renames(
     merge(tree, entry("d", kind=Kind.DIRECTORY))
     directory = child(tree, "d")
     assert isinstance(directory, Directory)
-    tree.merge(directory, [entry("x")], Kept({}, {}), 10, 10)
+    merging.merge(tree, directory, [entry("x")], Kept({}, {}), 10, 10)
     number = directory.children["x"].number
     tree.detach(directory.children["x"], 11)
     tree.move(directory, tree.root, "e", 12)
-    tree.merge(directory, [entry("x"), entry("y")], Kept({}, {}), 20, 20)
+    merging.merge(tree, directory, [entry("x"), entry("y")], Kept({}, {}), 20, 20)
     assert directory.children["x"].number == number
     assert directory.children["y"].number != number
 
@@ -165,7 +167,7 @@ def test_a_number_that_the_journal_keeps_is_given_to_nothing_else(tree: Tree) ->
     inodes = InodeTable()
     inodes.kept.add(free)
     later = Tree(inodes, make_root("/home/user", Attributes(Kind.DIRECTORY, 0o755, "", "", 0, 0)), lambda _: 0)
-    later.merge(later.root, [entry("d"), entry("e")], Kept({}, {"e": free}), 10, 10)
+    merging.merge(later, later.root, [entry("d"), entry("e")], Kept({}, {"e": free}), 10, 10)
     assert later.root.children["e"].number == free
     assert later.root.children["d"].number not in (free, 0)
 
@@ -174,7 +176,7 @@ def test_numbers_are_given_anew_by_the_last_places(tree: Tree) -> None:
     merge(tree, entry("d", kind=Kind.DIRECTORY))
     directory = child(tree, "d")
     assert isinstance(directory, Directory)
-    tree.merge(directory, [entry("x")], Kept({}, {}), 10, 10)
+    merging.merge(tree, directory, [entry("x")], Kept({}, {}), 10, 10)
     first = (directory.number, directory.children["x"].number)
     tree.renumber({})
     assert (directory.number, directory.children["x"].number) == first
