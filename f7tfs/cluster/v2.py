@@ -73,7 +73,7 @@ class ClusterV2(Assembled[FirecrestV2, SiteV2], FilesV2):
         )
 
     async def aclose(self) -> None:
-        """Clean up after the last job. At most two calls."""
+        """Clean up after the last jobs, as `tidy` does."""
         await self.tidy()
 
     async def tidy(self) -> None:

@@ -21,7 +21,6 @@ from f7tfs.vfs.leftovers import cleaning_up
 from f7tfs.vfs.nodes import Directory, File, Inode, Node, Symlink
 from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.refusals import directory_of
-from f7tfs.vfs.uploads import CLOSE_SHARE
 from f7tfs.vfs.virtual import (
     VirtualDirectory,
     VirtualFile,
@@ -128,7 +127,7 @@ class Filesystem(Assembly):
         if isinstance(directory, Directory) and not directory.unlinked:
             changes = self.reintegration.log.meeting([directory.path])
             named = [change for change in changes if change.names_in(directory.path)]
-            await self.reintegration.settle(named, self.options.deadline * CLOSE_SHARE)
+            await self.reintegration.settle(named, self.options.answer_seconds)
         self.paces.synced()
 
     # -- files -----------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from typing import Literal
 
 WriteMode = Literal["auto", "async", "sync"]
 STREAMS = 8
+ANSWER_SHARE = 0.75
+"""Of the deadline. What is journaled by then is no error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,16 @@ class VfsOptions:
     gather_seconds: float = 0.5
     """How long a removal waits for the next one, to be made together; 0: it does not."""
     bulk: bool = True
-    """Whether whole subtrees are listed, and small files that lie together fetched together, where programs walk."""
+    """Whether whole subtrees are listed where programs walk, and small files that lie together travel together."""
     bursts: bool = True
     """Whether in mode `auto` the changes of a program that makes many go into the journal."""
     listed_entries: int = 500_000
     """How many directory entries the metadata cache holds."""
+
+    @property
+    def answer_seconds(self) -> float:
+        """So long a caller waits for the cluster: it is answered before the deadline of its request."""
+        return self.deadline * ANSWER_SHARE
 
     @property
     def gathers(self) -> bool:

@@ -22,7 +22,6 @@ from f7tfs.vfs.options import VfsOptions
 from f7tfs.vfs.paces import Paces
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender
-from f7tfs.vfs.uploads import CLOSE_SHARE
 
 Call = Callable[[Sequence[str]], Awaitable[object]]
 Step = Callable[[], Awaitable[object]]
@@ -131,13 +130,13 @@ class Presently:
     @property
     def _turn(self) -> float:
         """Seconds that somebody waits for earlier changes, which may be many."""
-        longest = self._options.deadline * CLOSE_SHARE
+        longest = self._options.answer_seconds
         return min(longest, TURN_SECONDS) if self.may_journal else longest
 
     @property
     def _patience(self) -> float:
         away = self._reachability.since is not None and self._options.write_mode != "sync"
-        return self._reachability.patience if away else self._options.deadline * CLOSE_SHARE
+        return self._reachability.patience if away else self._options.answer_seconds
 
     def _lost(self, error: ClusterError) -> Attempt:
         self._reachability.failed(error)

@@ -1,4 +1,4 @@
-"""The planner: by which route something is read, written, renamed or linked. Pure; its table is tested."""
+"""The planner: by which route something is read, written or renamed. Pure; its table is tested."""
 
 from __future__ import annotations
 

@@ -30,9 +30,6 @@ from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.temporaries import is_temporary
 
-# A close that waits for the cluster ends before the deadline of its request: what is journaled is no error.
-CLOSE_SHARE = 0.75
-
 
 class Uploads:
     """What the file operations ask for. Knows which contents go at once, and which may wait."""
@@ -146,7 +143,7 @@ class Uploads:
             await self._insist(change)
             return
         try:
-            with trio.fail_after(self._options.deadline * CLOSE_SHARE):
+            with trio.fail_after(self._options.answer_seconds):
                 await self._delivery.send(change)
         except ClusterError as error:
             await self._log.note(change, error)
@@ -175,7 +172,7 @@ class Uploads:
 
     async def _insist(self, change: Change, *, even_open: bool = False) -> None:
         """Send it, and again where that fails with what may pass, as long as one can wait. Raises ClusterError."""
-        seconds = self._options.deadline * CLOSE_SHARE
+        seconds = self._options.answer_seconds
         perseverance = Perseverance(self._reachability, seconds)
         try:
             quick = self.is_quick(change)

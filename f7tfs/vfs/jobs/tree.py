@@ -25,9 +25,6 @@ from f7tfs.vfs.zones import Zone
 
 logger = logging.getLogger(__name__)
 
-# A close that waits for the cluster ends before the deadline of its request.
-CLOSE_SHARE = 0.75
-
 
 class JobsTree:
     """`root`: of the mount, on the cluster."""
@@ -60,7 +57,7 @@ class JobsTree:
             nursery,
             account=options.account,
             environment=dict(options.job_environment),
-            patience=options.deadline * CLOSE_SHARE,
+            patience=options.answer_seconds,
         )
         self.problems = self._submitter.problems
         self.mountpoint = ""
