@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from f7tfs.cluster import archives, storage
+from f7tfs.cluster import archives, compressed, storage
+from f7tfs.cluster.compressed import Compressed
 from f7tfs.cluster.errand import Errand
 from f7tfs.cluster.files import ClientT, Files, SiteT
 from f7tfs.cluster.ledger import Ledger
@@ -71,6 +72,7 @@ class Parts:
     staging: Staging
     uploads: Uploads
     pieces: Pieces
+    compressed: Compressed
     errands: Errands
     scheduler: Scheduler
     noting: Sequence[Noting]
@@ -131,6 +133,20 @@ class Assembled(Files[ClientT, SiteT]):
         """One call for each piece, a job of the user's own, and some looks."""
         await self._parts.pieces.send(path, source, progress or storage.no_progress, record or NoRecord(), start)
 
+    async def send_compressed(
+        self,
+        path: str,
+        source: Path,
+        archive: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
+    ) -> None:
+        """Seven to nine calls, on v2 eight to twelve: one for an unusual mode, two for a replaced file."""
+        progress, record = progress or storage.no_progress, record or NoRecord()
+        await self._parts.compressed.send(path, source, archive, progress, record, mode)
+
     async def forget_upload(self, record: UploadRecord) -> None:
         """Two calls."""
         state = record.load()
@@ -139,6 +155,8 @@ class Assembled(Files[ClientT, SiteT]):
             await self._parts.uploads.give_up(state)
         elif route in ROUTES:
             await self._parts.pieces.give_up(state)
+        elif route == compressed.ROUTE:
+            await self._parts.compressed.give_up(state)
         await record.clear()
 
     # -- errands ---------------------------------------------------------------------------------
@@ -159,13 +177,16 @@ class Assembled(Files[ClientT, SiteT]):
 
     async def unpack(self, archive: Path, directory: str) -> None:
         """Three calls."""
-        sent = self._sent(directory)
-        async with (
-            archives.uploaded(self, self._parts.scratch, archive, directory) as there,
-            self._doubts.changing(there, directory),
-        ):
+        self._sent(directory)
+        async with archives.uploaded(self, self._parts.scratch, archive, directory) as there:
+            await self.extract(there, directory, directory)
+
+    async def extract(self, archive: str, directory: str, *places: str) -> None:
+        """One call: what is in an archive on the cluster, below `directory`. `places`: what that may change."""
+        sent = self._sent(archive), self._sent(directory)
+        async with self._doubts.changing(archive, *places):
             with self._errors():
-                await self._client.extract(self.system, self._sent(there), sent)
+                await self._client.extract(self.system, *sent)
 
     async def pack(self, directory: str, archive: Path) -> None:
         """Three calls."""

@@ -21,7 +21,7 @@ from f7tfs.firecrest.multipart import Slice
 class FilesV1(Files[FirecrestV1, SiteV1]):
     """Listings, stat, direct content, and changes of entries."""
 
-    FEATURES = Features(cheap_rename=True, empty_write=True, relative_symlink=True)
+    FEATURES = Features(cheap_rename=True, empty_write=True, relative_symlink=True, compressed=True)
     MODIFIED = "last_modified"
     LINK_TARGET = "link_target"
 

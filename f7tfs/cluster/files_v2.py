@@ -22,7 +22,7 @@ from f7tfs.firecrest.multipart import Slice
 class FilesV2(Files[FirecrestV2, SiteV2]):
     """What v2 answers at once: listings, stat, direct content, and changes of entries."""
 
-    FEATURES = Features(cheap_rename=False, empty_write=False, relative_symlink=False, pieces=True)
+    FEATURES = Features(cheap_rename=False, empty_write=False, relative_symlink=False, pieces=True, compressed=True)
     MODIFIED = "lastModified"
     LINK_TARGET = "linkTarget"
 

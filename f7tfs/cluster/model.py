@@ -82,6 +82,8 @@ class Features:
     """A symlink with a relative or dangling target can be made by one call."""
     pieces: bool = False
     """A job can join what was uploaded in pieces, where the site's own transfer jobs run."""
+    compressed: bool = False
+    """An archive can be extracted aside, and what was in it be put in its place, by a few calls."""
 
 
 @dataclass(frozen=True, slots=True)

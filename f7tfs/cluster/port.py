@@ -142,6 +142,24 @@ class Cluster(Protocol):
     ) -> None:
         """The same by direct uploads of pieces and one job that joins them: only where `features.pieces`."""
 
+    async def send_compressed(
+        self,
+        path: str,
+        source: Path,
+        archive: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
+    ) -> None:
+        """The same by one direct upload: only where `features.compressed`. `archive`: a .tar.gz within
+        `limits.direct_write` whose one member, `compressed.MEMBER`, is `source`.
+
+        It is extracted aside, and takes its place when it is whole. An attempt that fails leaves nothing that another
+        goes on with. Raises Unsupported, with nothing changed, where the cluster does not extract it, in its time or
+        at all, or cannot put it in its place by a call.
+        """
+
     async def append(
         self,
         path: str,

@@ -9,6 +9,7 @@ from pathlib import Path
 from f7tfs.cluster import translate, windows
 from f7tfs.cluster.assembled import Assembled, Parts
 from f7tfs.cluster.checksum_job import ChecksumJob
+from f7tfs.cluster.compressed import Compressed
 from f7tfs.cluster.errands_v1 import ErrandsV1
 from f7tfs.cluster.errors import Unsupported
 from f7tfs.cluster.files_v1 import FilesV1
@@ -54,6 +55,7 @@ class ClusterV1(Assembled[FirecrestV1, SiteV1], FilesV1):
         jobs = JobsV1(self, client, tasks, account)
         scripts = ScriptJobs(self.stat, jobs.submit, OwnJobsV1(self, jobs, tasks.patience), list)
         checksum = ChecksumJob(self, scripts, scratch)
+        check = ContentCheck(self.checksum, checksum) if verify else None
         self._staging = StagingV1(
             self,
             client,
@@ -62,7 +64,7 @@ class ClusterV1(Assembled[FirecrestV1, SiteV1], FilesV1):
             object_storage,
             url_seconds=site.url_seconds,
             largest=site.largest_upload,
-            verify=ContentCheck(self.checksum, checksum) if verify else None,
+            verify=check,
         )
         self._parts = Parts(
             scratch=scratch,
@@ -70,10 +72,14 @@ class ClusterV1(Assembled[FirecrestV1, SiteV1], FilesV1):
             staging=self._staging,
             uploads=self._staging,
             pieces=Pieces(self, scripts, scratch),
+            compressed=Compressed(self, self._put, scratch, check),
             errands=ErrandsV1(self, client, tasks, jobs, scratch, account),
             scheduler=jobs,
             noting=(scratch, jobs),
         )
+
+    async def _put(self, new: str, path: str, *, free: bool) -> None:
+        await self.rename(new, path, free=free)
 
     async def tidy(self) -> None:
         """Nothing waits here to be removed."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from f7tfs.cluster import storage, windows
 from f7tfs.cluster.assembled import Assembled, Parts
 from f7tfs.cluster.checksum_job import ChecksumJob
+from f7tfs.cluster.compressed import Compressed
 from f7tfs.cluster.errands_v2 import ErrandsV2
 from f7tfs.cluster.files_v2 import FilesV2
 from f7tfs.cluster.ingest_v2 import IngestV2
 from f7tfs.cluster.jobs_v2 import JobsV2
+from f7tfs.cluster.links_v2 import LinksV2
 from f7tfs.cluster.model import StagedObject
 from f7tfs.cluster.patience import Patience
 from f7tfs.cluster.pieces import Pieces
@@ -67,6 +69,7 @@ class ClusterV2(Assembled[FirecrestV2, SiteV2], FilesV2):
                 self, client, transfers, scratch, object_storage, rename, url_seconds=seconds, verify=check
             ),
             pieces=Pieces(self, scripts, scratch, verify=verify),
+            compressed=Compressed(self, LinksV2(self), scratch, check),
             errands=ErrandsV2(self, by_jobs, transfers, rename),
             scheduler=jobs,
             noting=(scratch, transfers),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import math
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from f7tfs.cluster.model import Kind
 
@@ -27,11 +30,40 @@ class Member:
 TYPES = {Kind.FILE: tarfile.REGTYPE, Kind.DIRECTORY: tarfile.DIRTYPE, Kind.SYMLINK: tarfile.SYMTYPE}
 
 
-def write_archive(path: Path, members: Iterable[Member]) -> None:
-    """Blocking. PAX format: any name, nanosecond times."""
-    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
-        for member in members:
-            _add(archive, member)
+SMALLEST = 9
+"""What gzip calls its best and slowest level."""
+
+
+class ArchiveTooLarge(Exception):
+    """It would have more bytes than are of use."""
+
+
+class _Bounded:
+    """What is written to a file, no more than `most` bytes."""
+
+    def __init__(self, file: BinaryIO, most: float) -> None:
+        self._file = file
+        self._left = most
+
+    def write(self, data: bytes) -> int:
+        """Raises ArchiveTooLarge."""
+        self._left -= len(data)
+        if self._left < 0:
+            raise ArchiveTooLarge
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """For GzipFile."""
+
+
+def write_archive(path: Path, members: Iterable[Member], level: int = SMALLEST, most: float = math.inf) -> None:
+    """Blocking. PAX format: any name, nanosecond times. Raises ArchiveTooLarge above `most` bytes, at once."""
+    with path.open("wb") as file:
+        packed = gzip.GzipFile("", "wb", level, cast("BinaryIO", _Bounded(file, most)), mtime=0)
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for member in members:
+                _add(archive, member)
+        packed.close()
 
 
 def _add(archive: tarfile.TarFile, member: Member) -> None:

@@ -22,6 +22,7 @@ class WriteRoute(enum.Enum):
     ARCHIVE = "a small archive, extracted there"
     PIECES = "direct uploads of pieces, and one job that joins them"
     STAGED = "a staged upload"
+    COMPRESSED = "a direct upload of an archive, extracted aside and put in its place"
     APPEND = "direct uploads of what was appended, and one job that adds it"
 
     @property
@@ -55,14 +56,34 @@ few, and a minute of waiting is less beside the way of the bytes.
 """
 
 
-def plan_write(size: int, limits: Limits, features: Features, kept: int = 0) -> WriteRoute:
-    """`size`: bytes of the new content; `kept`: so many at its beginning are what the cluster has there."""
+MOST_EXTRACTED = 64 * 2**20
+SLOWEST_EXTRACTION = MOST_EXTRACTED / 5
+"""Bytes in a second. The server stops a command after its time, mostly 5 s: within that 64 MiB have to be written.
+
+`tar -xz` writes more than 50 MB/s even where a parallel file system is busy: that leaves four times as much. What is
+larger would seldom be small enough when it is compressed.
+"""
+
+
+def may_go_compressed(size: int, limits: Limits, features: Features) -> bool:
+    """Whether it pays to find out how small a content of `size` bytes becomes."""
+    most = min(MOST_EXTRACTED, SLOWEST_EXTRACTION * limits.command_seconds)
+    return features.compressed and limits.direct_write < size <= most
+
+
+def plan_write(size: int, limits: Limits, features: Features, kept: int = 0, packed: int | None = None) -> WriteRoute:
+    """`size`: bytes of the new content; `kept`: so many at its beginning are what the cluster has there.
+
+    `packed`: bytes of an archive of it; None: there is none.
+    """
     if size == 0 and not features.empty_write:
         return WriteRoute.ARCHIVE
     if size <= limits.direct_write:
         return WriteRoute.DIRECT
     if 0 < kept < size <= kept + MOST_PIECES * limits.direct_write:
         return WriteRoute.APPEND
+    if packed is not None and packed <= limits.direct_write and may_go_compressed(size, limits, features):
+        return WriteRoute.COMPRESSED
     if features.pieces and size <= MOST_PIECES * limits.direct_write:
         return WriteRoute.PIECES
     return WriteRoute.STAGED

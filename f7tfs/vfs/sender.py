@@ -9,11 +9,13 @@ from pathlib import Path
 
 import trio
 
+from f7tfs.cluster import compressed
 from f7tfs.cluster.errors import ClusterError, PermissionDenied, SchedulerRefused, Unsupported
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord
 from f7tfs.vfs.archive import Member, write_archive
+from f7tfs.vfs.compressing import Compressing
 from f7tfs.vfs.content import Content
 from f7tfs.vfs.nodes import UNKNOWN_MODE, Attributes, Sent
 from f7tfs.vfs.records import LOCAL, FileRecord, UploadRecords
@@ -39,6 +41,7 @@ class Sender:
         self._appends = append
         self._directory = directory
         self._transfers = transfers
+        self._compressing = Compressing(cluster, directory)
         self._records = UploadRecords(directory / "uploads")
 
     def route(self, content: Content) -> WriteRoute:
@@ -105,7 +108,9 @@ class Sender:
             case WriteRoute.DIRECT:
                 await self._cluster.write_direct(path, await trio.to_thread.run_sync(source.read_bytes))
             case WriteRoute.STAGED | WriteRoute.PIECES:
-                await self._transfer(path, source, route, record, mode, transfer)
+                with self._transfers.running(transfer):
+                    if not await self._send_compressed(path, source, record, mode, mtime_ns, transfer):
+                        await self._transfer(path, source, route, record, mode, transfer)
             case WriteRoute.ARCHIVE:
                 await self.archive(path, Kind.FILE, mode, mtime_ns)
 
@@ -116,18 +121,37 @@ class Sender:
         except Unsupported:
             await self.archive(path, Kind.SYMLINK, 0o777, time.time_ns(), target)
 
+    async def _send_compressed(
+        self, path: str, source: Path, record: FileRecord, mode: int, mtime_ns: int, transfer: Transfer
+    ) -> bool:
+        """False where it is too large for that, or has begun to go another way."""
+        if record.load().get("route") not in {None, compressed.ROUTE}:
+            return False
+        async with self._compressing.packed(path, source, record.content, mode, mtime_ns) as archive:
+            packed = (await trio.Path(archive).stat()).st_size if archive else None
+            route = plan_write(transfer.size, self._cluster.limits, self._cluster.features, packed=packed)
+            if archive and route is WriteRoute.COMPRESSED:
+                try:
+                    await self._cluster.send_compressed(path, source, archive, transfer.progress, record, mode=mode)
+                    return True
+                except Unsupported as error:
+                    logger.warning("%s goes another way: %s", path, error)
+                    self._compressing.refuse(record.content)
+        if record.load():
+            await self._cluster.forget_upload(record)
+        return False
+
     async def _transfer(
         self, path: str, source: Path, route: WriteRoute, record: UploadRecord, mode: int, transfer: Transfer
     ) -> None:
         """By a job or a task. Another attempt, of this run or the next, goes on where this one ends."""
-        with self._transfers.running(transfer):
-            if route is WriteRoute.PIECES:
-                try:
-                    await self._cluster.send_pieces(path, source, transfer.progress, record, mode=mode)
-                    return
-                except (SchedulerRefused, Unsupported) as error:
-                    logger.warning("%s is staged, since pieces cannot be joined: %s", path, error)
-            await self._cluster.stage_in(path, source, transfer.progress, record, mode=mode)
+        if route is WriteRoute.PIECES:
+            try:
+                await self._cluster.send_pieces(path, source, transfer.progress, record, mode=mode)
+                return
+            except (SchedulerRefused, Unsupported) as error:
+                logger.warning("%s is staged, since pieces cannot be joined: %s", path, error)
+        await self._cluster.stage_in(path, source, transfer.progress, record, mode=mode)
 
     async def _append(self, path: str, content: Content, record: FileRecord) -> bool:
         """Send only what was appended; an attempt that leaves nothing behind is not made again.
@@ -199,13 +223,13 @@ def mode_after(route: WriteRoute, asked: int, remote: int | None) -> int:
     """The mode that a file has on the cluster after its content was sent.
 
     `remote` is the mode of the file that stood there before, None if there was none. A direct upload keeps that one,
-    and so does what is appended; a staged upload gives its temporary the mode asked for before it takes its place;
+    and so does what is appended; what comes by a temporary gives that the mode asked for before it takes its place;
     extraction takes it as far as the umask there lets it.
     """
     match route:
         case WriteRoute.DIRECT | WriteRoute.APPEND:
             return NEW_FILE_MODE if remote is None else remote
-        case WriteRoute.STAGED | WriteRoute.PIECES:
+        case WriteRoute.STAGED | WriteRoute.PIECES | WriteRoute.COMPRESSED:
             return asked
         case WriteRoute.ARCHIVE:
             return asked & ~MASKED_BITS

@@ -10,16 +10,20 @@ from pathlib import Path
 
 import trio
 
+from f7tfs.cluster.compressed import MEMBER
 from f7tfs.cluster.model import Features, Kind, Limits
 from f7tfs.cluster.port import Cluster
 from f7tfs.cluster.windows import LARGEST_V1
 from f7tfs.vfs.archive import Member, write_archive
+from f7tfs.vfs.compressing import LEVEL
 from f7tfs.vfs.direct import STEP
 from f7tfs.vfs.routes import ReadRoute, WriteRoute, plan_read, plan_write
 from f7tfs.vfs.windows import ALLOWANCE, FIRST, GROWTH, LARGEST
 
 AT_ONCE = 4
 """Pieces that are on their way together."""
+PACKS = 8
+"""So many times smaller is the text at least, when it is compressed."""
 NAME = "result"
 
 
@@ -65,9 +69,9 @@ def carried(way: Way, api: str, size: int, limits: Limits, text: bool) -> list[s
 def chosen(way: Way, api: str, size: int, limits: Limits, features: Features, text: bool) -> str:
     """By the planner; text is read through a mount, where the windows that are allowed bring all of it."""
     if way is Way.IN:
-        return {WriteRoute.DIRECT: "direct", WriteRoute.PIECES: "pieces"}.get(
-            plan_write(size, limits, features), "staged"
-        )
+        names = {WriteRoute.DIRECT: "direct", WriteRoute.PIECES: "pieces", WriteRoute.COMPRESSED: "archive"}
+        route = plan_write(size, limits, features, packed=size // PACKS if text else None)
+        return names.get(route, "staged")
     if plan_read(size, limits) is ReadRoute.DIRECT:
         return "direct"
     most = ALLOWANCE * LARGEST if api == "v2" else 2 * LARGEST_V1
@@ -82,7 +86,7 @@ def pieces_of(way: Way, route: str, size: int, limits: Limits, place: Place) -> 
         case "windows":
             return min(size, LARGEST), 1
         case "archive" if way is Way.IN:
-            write_archive(place.archive, [_member(place)])
+            _pack(place)
             return place.archive.stat().st_size, 1
         case "archive":
             return limits.direct_read // 2, 1
@@ -111,14 +115,13 @@ async def _send(cluster: Cluster, place: Place) -> None:
     await cluster.write_direct(place.path, await trio.Path(place.here).read_bytes())
 
 
-def _member(place: Place) -> Member:
-    return Member(NAME, Kind.FILE, 0o644, 0, source=place.here)
+def _pack(place: Place) -> None:
+    write_archive(place.archive, [Member(MEMBER, Kind.FILE, 0o644, 0, source=place.here)], LEVEL)
 
 
 async def _send_archive(cluster: Cluster, place: Place) -> None:
-    await trio.to_thread.run_sync(write_archive, place.archive, [_member(place)])
-    await cluster.unpack(place.archive, place.directory)
-    await cluster.stat(place.path)
+    await trio.to_thread.run_sync(_pack, place)
+    await cluster.send_compressed(place.path, place.here, place.archive)
 
 
 async def _send_pieces(cluster: Cluster, place: Place) -> None:

@@ -1,4 +1,4 @@
-"""Uploads of large files that are interrupted."""
+"""Uploads of large files: interrupted, and compressed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from tests.mounted.conftest import APIS, Mount, wait_until
 from tests.mounted.test_large import MB, make_file, sha256
 
 UPLOADS = ("ops/upload", "transfer/upload", "xfer-external/upload")
+JOBS = "compute|transfer|xfer-external"
+MTIME = 1_600_000_000_123_456_789
 
 
 def uploads(mount: Mount) -> int:
@@ -79,3 +81,30 @@ def test_transfers_are_shown_while_they_go_on(new_mount: Callable[..., Mount], a
     assert (transfer["direction"], transfer["size"]) == ("upload", 8 * MB)
     assert str(transfer["path"]).endswith("/large")
     assert "/large\t" in mount.f7tfs("transfers").stdout
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("api", APIS)
+def test_a_text_goes_compressed_in_a_few_calls_and_without_a_job(
+    new_mount: Callable[..., Mount], api: str, tmp_path: Path
+) -> None:
+    mount = new_mount(api, settings={"max_ops_file_size": 64 * 2**10})
+    mount.mount()
+    log = b"".join(b"step %09d energy -76.02 converged\n" % number for number in range(12_000))
+    for content, by_job in ((log, False), (os.urandom(len(log)), True)):
+        (tmp_path / "run.log").write_bytes(content)
+        os.utime(tmp_path / "run.log", ns=(MTIME, MTIME))
+        (tmp_path / "run.log").chmod(0o640)
+        mount.sandbox.reset_calls()
+        mount.run("cp", "-p", str(tmp_path / "run.log"), "run.log")
+        assert mount.f7tfs("sync", str(mount.path)).returncode == 0
+        calls, there = mount.sandbox.calls(), mount.remote / "run.log"
+        assert there.read_bytes() == content
+        assert (there.stat().st_mode & 0o777, there.stat().st_nlink) == (0o640, 1)
+        assert any(re.search(JOBS, call) for call in calls) is by_job
+        if not by_job:
+            assert there.stat().st_mtime_ns == MTIME
+            assert sum(count for call, count in calls.items() if "token" not in call) <= 16, calls
+        assert list((mount.remote / ".f7tfs").iterdir()) == []
+    assert mount.umount().returncode == 0
+    assert list(mount.state.rglob("uploads/*")) == []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -171,6 +173,30 @@ def test_an_archive_carries_what_no_other_call_can(client: Client) -> None:
     assert os.readlink(unpacked / "link") == "../elsewhere"
     info = (unpacked / "it's").stat()
     assert (info.st_mode & 0o777, info.st_mtime_ns) == (0o600, 1700000000_125000000)
+
+
+def test_a_hard_link_in_an_archive_replaces_a_file_only_by_what_is_there(client: Client, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, source in (("replaced", "aside/new"), ("kept", "aside/none"), ("made", "aside/new")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.LNKTYPE, source
+            archive.addfile(member)
+    top = client.sandbox.home / "linked"
+    for directory in (top, tmp_path / "by tar"):
+        (directory / "aside").mkdir(parents=True)
+        (directory / "aside/new").write_bytes(b"new")
+        (directory / "replaced").write_bytes(b"old")
+        (directory / "kept").write_bytes(b"old")
+    (top / "a.tar.gz").write_bytes(packed.getvalue())
+    form = {"sourcePath": f"{client.home}/linked/a.tar.gz", "targetPath": f"{client.home}/linked"}
+    assert client.call("POST", "/utilities/extract", data=form).status_code == 400
+    done = subprocess.run(["tar", "-xzf", top / "a.tar.gz", "-C", tmp_path / "by tar"], check=False)
+    assert done.returncode == 2
+    for directory in (top, tmp_path / "by tar"):
+        content = {name: (directory / name).read_bytes() for name in ("replaced", "kept", "made")}
+        assert content == {"replaced": b"new", "kept": b"old", "made": b"new"}
+        assert (directory / "made").stat().st_nlink == 3
 
 
 def test_an_internal_copy_is_a_job_that_its_task_does_not_wait_for(client: Client) -> None:

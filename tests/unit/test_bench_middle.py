@@ -10,8 +10,8 @@ from scripts.middle.routes import Way, carried, chosen, work
 from scripts.middle.table import Cell, Row, best, table
 
 LIMITS = Limits(direct_read=3_932_157, direct_write=5_242_880)
-V1 = Features(cheap_rename=True, empty_write=True, relative_symlink=True)
-V2 = Features(cheap_rename=False, empty_write=False, relative_symlink=False, pieces=True)
+V1 = Features(cheap_rename=True, empty_write=True, relative_symlink=True, compressed=True)
+V2 = Features(cheap_rename=False, empty_write=False, relative_symlink=False, pieces=True, compressed=True)
 
 
 def row(chosen_route: str = "pieces", **cells: tuple[float, int] | str) -> Row:

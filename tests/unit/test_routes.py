@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from f7tfs.cluster.model import Features, Kind, Limits
@@ -10,8 +12,8 @@ from f7tfs.vfs.routes import ReadRoute, RenameRoute, WriteRoute, plan_read, plan
 from f7tfs.vfs.sender import mode_after
 
 LIMITS = Limits(direct_read=300, direct_write=500)
-V1 = Features(cheap_rename=True, empty_write=True, relative_symlink=True)
-V2 = Features(cheap_rename=False, empty_write=False, relative_symlink=False, pieces=True)
+V1 = Features(cheap_rename=True, empty_write=True, relative_symlink=True, compressed=True)
+V2 = Features(cheap_rename=False, empty_write=False, relative_symlink=False, pieces=True, compressed=True)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,33 @@ def test_a_read_takes_the_direct_route_up_to_the_limit(size: int, route: ReadRou
 )
 def test_a_write_takes_the_cheapest_route_that_carries_it(size: int, features: Features, route: WriteRoute) -> None:
     assert plan_write(size, LIMITS, features) is route
+
+
+@pytest.mark.parametrize("features", [V1, V2])
+@pytest.mark.parametrize(
+    ("size", "packed", "seconds", "compressed"),
+    [
+        (501, 500, 5.0, True),
+        (501, 501, 5.0, False),
+        (501, None, 5.0, False),
+        (500, 10, 5.0, False),  # one upload carries it as it is
+        (64 * 2**20, 500, 5.0, True),
+        (64 * 2**20 + 1, 500, 5.0, False),
+        (64 * 2**20 + 1, 500, 60.0, False),
+        (40 * 2**20, 500, 2.5, False),  # its commands are stopped earlier
+        (30 * 2**20, 500, 2.5, True),
+    ],
+)
+def test_what_one_upload_carries_compressed_goes_so_where_it_is_extracted_in_time(
+    features: Features, size: int, packed: int | None, seconds: float, compressed: bool
+) -> None:
+    limits = replace(LIMITS, command_seconds=seconds)
+    assert (plan_write(size, limits, features, packed=packed) is WriteRoute.COMPRESSED) is compressed
+    assert plan_write(size, limits, replace(features, compressed=False), packed=packed) is not WriteRoute.COMPRESSED
+
+
+def test_what_was_appended_goes_alone_though_the_whole_would_go_compressed() -> None:
+    assert plan_write(1000, LIMITS, V2, kept=990, packed=100) is WriteRoute.APPEND
 
 
 @pytest.mark.parametrize("features", [V1, V2])
@@ -83,6 +112,7 @@ def test_a_rename_is_a_job_only_where_nothing_cheaper_will_do(
         (WriteRoute.DIRECT, 0o600, 0o640, 0o640),
         (WriteRoute.STAGED, 0o600, 0o640, 0o600),
         (WriteRoute.PIECES, 0o600, 0o640, 0o600),
+        (WriteRoute.COMPRESSED, 0o600, 0o640, 0o600),
         (WriteRoute.APPEND, 0o600, 0o640, 0o640),
         (WriteRoute.ARCHIVE, 0o755, None, 0o755),
         (WriteRoute.ARCHIVE, 0o666, None, 0o644),

@@ -43,6 +43,8 @@ class Unpacker:
             self._make_parents(name)
             if member.isdir():
                 self._directory(path, member)
+            elif member.islnk():
+                self._link(path, member.linkname)
             else:
                 with self._root.locate(path) as place:
                     self._clear(place)
@@ -92,13 +94,17 @@ class Unpacker:
         else:
             os.unlink(place.name, dir_fd=place.parent)
 
+    def _link(self, path: str, source: str) -> None:
+        """Removes what is in the way only where there is something to link to."""
+        with self._root.locate(f"{self._target}/{source}") as old, self._root.locate(path) as place:
+            old.require()
+            self._clear(place)
+            self._root.require_change(place)
+            os.link(old.name, place.name, src_dir_fd=old.parent, dst_dir_fd=place.parent, follow_symlinks=False)
+
     def _create(self, place: Place, member: tarfile.TarInfo, archive: tarfile.TarFile | zipfile.ZipFile) -> None:
         if member.issym():
             os.symlink(member.linkname, place.name, dir_fd=place.parent)
-        elif member.islnk():
-            with self._root.locate(f"{self._target}/{member.linkname}") as old:
-                os.link(old.name, place.name, src_dir_fd=old.parent, dst_dir_fd=place.parent, follow_symlinks=False)
-            return
         elif member.isfifo():
             os.mkfifo(place.name, member.mode & ~UMASK, dir_fd=place.parent)
         elif member.isdev():
@@ -135,6 +141,8 @@ class Unpacker:
 def _verb(member: tarfile.TarInfo) -> str:
     if member.issym():
         return f"create symlink to '{member.linkname}'"
+    if member.islnk():
+        return f"hard link to '{member.linkname}'"
     if member.isdir():
         return "mkdir"
     return "mknod" if member.isdev() else "open"

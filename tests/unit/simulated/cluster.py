@@ -298,6 +298,18 @@ class SimulatedCluster:
     ) -> None:
         self._never()
 
+    async def send_compressed(
+        self,
+        path: str,
+        source: Path,
+        archive: Path,
+        progress: Progress | None = None,
+        record: UploadRecord | None = None,
+        *,
+        mode: int = NEW_FILE_MODE,
+    ) -> None:
+        self._never()
+
     async def append(
         self,
         path: str,
