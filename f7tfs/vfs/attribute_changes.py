@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import trio
 
@@ -42,8 +42,7 @@ class AttributeChanges:
             if isinstance(node, File):
                 node.remote_mode = mode
             self._set_mode(node, mode)
-            await self._log.journal.update(*self._log.of(node))
-            await self._keep_times(node)
+            await self._keep(node, self._log.of(node))
 
         attempt = Attempt.NONE
         if node.on_cluster:
@@ -58,11 +57,10 @@ class AttributeChanges:
         self._set_mode(node, mode)
         riding = [c for c in self._log.of(node) if c.kind in RIDING and not c.in_flight]
         # Whatever is about it tells the next run its mode.
-        await self._log.journal.update(*self._log.of(node))
+        await self._keep(node, self._log.of(node))
         if not riding:
             dentries = ((node.parent, node.name),) if node.parent is not None else ()
             await self._log.keep(self._log.register(ChangeKind.CHMOD, node, node.path, dentries=dentries))
-        await self._keep_times(node)
 
     def _set_mode(self, node: Node, mode: int) -> None:
         node.attributes.mode = mode
@@ -111,11 +109,15 @@ class AttributeChanges:
         await self._keep_times(node)
 
     async def _keep_times(self, node: Node) -> None:
+        await self._keep(node, ())
+
+    async def _keep(self, node: Node, changes: Collection[Change]) -> None:
+        """Put down the attributes of a node, with changes that are about it."""
         node.written_here = True
         if isinstance(node, File) and node.change is not None:
-            await self._log.journal.update(node.change)
-        elif not node.unlinked:
-            await self._log.journal.set_time(times_of(node))
+            await self._log.journal.update(*dict.fromkeys((node.change, *changes)))
+        else:
+            await self._log.journal.update(*changes, set_time=None if node.unlinked else times_of(node))
 
 
 @contextlib.contextmanager

@@ -7,22 +7,17 @@ any), inode numbers that follow from no name, and a few facts of the mount.
 
 from __future__ import annotations
 
-import errno
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import trio
+from typing import Any
 
 from f7tfs.vfs import standing
 from f7tfs.vfs.change import Change
-from f7tfs.vfs.journal_schema import prepare
+from f7tfs.vfs.database import MANY, Database
 from f7tfs.vfs.nodes import File, Node, Symlink
-
-Result = TypeVar("Result")
 
 COLUMNS = "id, kind, path, new_path, content, node, standing, new_standing, state, error, created"
 FIELDS = COLUMNS.replace("id,", "row,").split(", ")
@@ -73,45 +68,21 @@ class Kept:
 
 
 class Journal:
-    """One SQLite database of one mount. Statements run in a thread, one at a time."""
+    """One SQLite database of one mount."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        path.chmod(0o600)
-        prepare(self._connection)
-        self._lock = trio.Lock()
+        self._database = Database(path)
 
     def close(self) -> None:
-        self._connection.close()
-
-    async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        # Whoever is cancelled meanwhile leaves a journal that says what the memory says.
-        with trio.CancelScope(shield=True):
-            async with self._lock:
-                result = await trio.to_thread.run_sync(self._transaction, work)
-        return result
-
-    def _transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Raises OSError ENOSPC where the local disk is full."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            result = work(self._connection)
-            if isinstance(result, sqlite3.Cursor):
-                # Ended here: in the other thread its end would reset a statement that runs here again by then.
-                result.close()
-            self._connection.execute("COMMIT")
-        except BaseException as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-                raise OSError(errno.ENOSPC, "the local disk that holds the journal is full") from error
-            raise
-        return result
+        self._database.close()
 
     async def settled(self) -> None:
         """Returns when all that it was told so far is written down."""
-        async with self._lock:
-            pass
+        await self._database.settled()
+
+    async def harden(self) -> None:
+        """Make all that was written down survive a power cut. Raises OSError where that cannot be."""
+        await self._database.harden()
 
     # -- changes ---------------------------------------------------------------------------------
 
@@ -120,14 +91,19 @@ class Journal:
         values = _values(change)
         marks = ",".join("?" * len(values))
         statement = f"INSERT INTO changes ({COLUMNS}) VALUES ({marks})"  # noqa: S608 -- constants
-        await self._run(lambda db: db.execute(statement, values))
+        await self._database.run(lambda db: db.execute(statement, values))
 
-    async def update(self, *changes: Change) -> None:
-        """Put down what has changed of changes: state, places, attributes, what is expected."""
+    async def update(self, *changes: Change, set_time: SetTime | None = None) -> None:
+        """Put down what has changed of changes: state, places, attributes, what is expected. And a time with them."""
         rows = [(*_values(change)[2:], change.row) for change in changes]
-        if not rows:
-            return
-        await self._run(lambda db: db.executemany(UPDATE, rows))
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(UPDATE, rows)
+            if set_time is not None:
+                _write_time(db, set_time)
+
+        if rows or set_time is not None:
+            await self._database.run(work, len(rows))
 
     async def finish(self, change: Change, set_time: SetTime | None = None) -> None:
         """The cluster has it: forget the change, and keep the time that was set here."""
@@ -137,12 +113,12 @@ class Journal:
             if set_time is not None:
                 _write_time(db, set_time)
 
-        await self._run(work)
+        await self._database.run(work)
 
     async def finish_all(self, changes: Sequence[Change]) -> None:
         """The cluster has all of them."""
         rows = [(change.row,) for change in changes]
-        await self._run(lambda db: db.executemany("DELETE FROM changes WHERE id=?", rows))
+        await self._database.run(lambda db: db.executemany("DELETE FROM changes WHERE id=?", rows), len(rows))
 
     async def renamed(
         self,
@@ -154,10 +130,12 @@ class Journal:
         *,
         times: SetTime | None = None,
         number: int | None = None,
+        alone: bool = False,
     ) -> None:
         """After a rename here: times and numbers follow, and so do changes, each given with the row that it had.
 
-        `gone` need not be made any more. `times`, `number`: of what was renamed, where they are to be kept.
+        `gone` need not be made any more. `times`, `number`: of what was renamed, where they are to be kept. `alone`:
+        it is no directory, so that nothing lies below.
         """
         # What may stand at the new place is another thing than at the old one.
         put = [(change.row, *_values(change)[2:4], *_values(change)[5:8], before) for before, change in moved]
@@ -177,53 +155,47 @@ class Journal:
                 "UPDATE changes SET id=?, path=?, new_path=?, node=?, standing=?, new_standing=? WHERE id=?", put
             )
 
-        await self._run(work)
+        await self._database.run(work, len(moved) + len(gone) if alone else MANY)
 
     def load(self) -> list[Row]:
         """What an earlier run left, in order."""
-        rows = self._connection.execute(f"SELECT {COLUMNS} FROM changes ORDER BY id")  # noqa: S608 -- constants
+        rows = self._database.connection.execute(f"SELECT {COLUMNS} FROM changes ORDER BY id")  # noqa: S608 -- constants
         return [Row(**{**dict(zip(FIELDS, row, strict=True)), "node": json.loads(row[5])}) for row in rows]
 
     async def forget(self, row: int) -> None:
         """Nothing can be made of it any more."""
-        await self._run(lambda db: db.execute("DELETE FROM changes WHERE id=?", (row,)))
+        await self._database.run(lambda db: db.execute("DELETE FROM changes WHERE id=?", (row,)))
 
     def drop_row(self, row: int) -> None:
         """Give a change up while nothing is mounted. Blocking."""
-        self._transaction(lambda db: db.execute("DELETE FROM changes WHERE id=?", (row,)))
-
-    async def harden(self) -> None:
-        """Make all that was written down survive a power cut."""
-        await self._run_plain("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    async def _run_plain(self, statement: str) -> None:
-        async with self._lock:
-            await trio.to_thread.run_sync(lambda: self._connection.execute(statement).close())
+        self._database.transaction(lambda db: db.execute("DELETE FROM changes WHERE id=?", (row,)))
 
     # -- times -----------------------------------------------------------------------------------
 
     async def set_time(self, set_time: SetTime) -> None:
-        await self._run(lambda db: _write_time(db, set_time))
+        await self._database.run(lambda db: _write_time(db, set_time))
 
     async def adopt_times(self, times: Iterable[SetTime]) -> None:
         """Bind times to the versions that were now seen."""
         rows = [(t.size, t.modified, t.path) for t in times]
-        await self._run(lambda db: db.executemany("UPDATE times SET size=?, modified=? WHERE path=?", rows))
+        await self._database.run(
+            lambda db: db.executemany("UPDATE times SET size=?, modified=? WHERE path=?", rows), len(rows)
+        )
 
     async def forget_times(self, paths: Iterable[str]) -> None:
         """Of what changed on the cluster."""
         rows = [(path,) for path in paths]
-        await self._run(lambda db: db.executemany("DELETE FROM times WHERE path=?", rows))
+        await self._database.run(lambda db: db.executemany("DELETE FROM times WHERE path=?", rows), len(rows))
 
-    async def forget_places(self, paths: Iterable[str]) -> None:
-        """Times and numbers of what is gone, and of all below it."""
+    async def forget_places(self, paths: Iterable[str], *, alone: bool = False) -> None:
+        """Times and numbers of what is gone, and of all below it. `alone`: there are no directories among them."""
         rows = [(path,) for path in paths]
 
         def work(db: sqlite3.Connection) -> None:
             for table in ("times", "numbers"):
                 db.executemany(f"DELETE FROM {table} WHERE {AT_OR_BELOW}", rows)  # noqa: S608 -- constants
 
-        await self._run(work)
+        await self._database.run(work, len(rows) if alone else MANY)
 
     async def kept_in(self, directory: str) -> Kept:
         """Times and numbers of the entries of one directory."""
@@ -237,27 +209,29 @@ class Journal:
                 {path[len(low) :]: number for path, number in numbers if "/" not in path[len(low) :]},
             )
 
-        return await self._run(work)
+        return await self._database.run(work, MANY)
 
     # -- inode numbers ---------------------------------------------------------------------------
 
     def numbers(self) -> dict[str, int]:
         """All that are kept, by path. Blocking."""
-        return dict(self._connection.execute("SELECT path, number FROM numbers").fetchall())
+        return dict(self._database.connection.execute("SELECT path, number FROM numbers").fetchall())
 
     async def keep_numbers(self, numbers: Iterable[tuple[str, int]]) -> None:
         """Put down what follows from no name."""
         rows = list(numbers)
-        await self._run(lambda db: db.executemany("INSERT OR REPLACE INTO numbers VALUES (?,?)", rows))
+        await self._database.run(
+            lambda db: db.executemany("INSERT OR REPLACE INTO numbers VALUES (?,?)", rows), len(rows)
+        )
 
     # -- facts -----------------------------------------------------------------------------------
 
     def fact(self, name: str) -> str | None:
-        row = self._connection.execute("SELECT value FROM facts WHERE name=?", (name,)).fetchone()
+        row = self._database.connection.execute("SELECT value FROM facts WHERE name=?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     async def set_fact(self, name: str, value: str) -> None:
-        await self._run(lambda db: db.execute("INSERT OR REPLACE INTO facts VALUES (?,?)", (name, value)))
+        await self._database.run(lambda db: db.execute("INSERT OR REPLACE INTO facts VALUES (?,?)", (name, value)))
 
 
 def _write_time(db: sqlite3.Connection, set_time: SetTime) -> None:

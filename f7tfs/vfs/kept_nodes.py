@@ -39,7 +39,8 @@ class KeptNodes:
         told = [n.path for n in nodes if n.written_here or n.number in self._inodes.kept or isinstance(n, Directory)]
         self._inodes.kept.difference_update(node.number for node in nodes)
         if told:
-            await self._journal.forget_places(told)
+            alone = not any(isinstance(node, Directory) for node in nodes)
+            await self._journal.forget_places(told, alone=alone)
 
     async def entries_changed(self, *directories: Directory) -> None:
         """Forget the times that were kept of directories whose entries have changed through us."""

@@ -117,7 +117,8 @@ class RenamingHere:
         waits = isinstance(node, File) and node.change is not None
         node.written_here = True
         times, number = None if waits else times_of(node), self._metadata.kept.number_to_keep(node)
-        await self._log.journal.renamed(old, node.path, moved, added, gone, times=times, number=number)
+        alone = not isinstance(node, Directory)
+        await self._log.journal.renamed(old, node.path, moved, added, gone, times=times, number=number, alone=alone)
         self._log.tell()
         await self._metadata.kept.entries_changed(*directories)
         if target is not None:

@@ -58,7 +58,7 @@ def a_change(path: Path, row: int = 1, kind: ChangeKind = ChangeKind.CONTENT) ->
 
 def test_no_cursor_leaves_the_thread_that_runs_statements(tmp_path: Path) -> None:
     async def work(journal: Journal) -> None:
-        cursor = await journal._run(lambda db: db.execute("SELECT 1"))
+        cursor = await journal._database.run(lambda db: db.execute("SELECT 1"))
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             cursor.fetchone()
 

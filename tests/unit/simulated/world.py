@@ -17,6 +17,7 @@ import trio.testing
 
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs import paces
+from f7tfs.vfs.database import Database
 from f7tfs.vfs.filesystem import Filesystem, open_filesystem
 from f7tfs.vfs.options import VfsOptions, WriteMode
 from tests.unit.simulated.cluster import SimulatedCluster
@@ -141,6 +142,8 @@ def run(monkeypatch: pytest.MonkeyPatch, seed: int, main: Callable[[], Awaitable
             return float(EPOCH)
 
     monkeypatch.setattr(trio.to_thread, "run_sync", inline)
+    # Time passes at each transaction of the journal, as it does where the clock is real: no two moments are the same.
+    monkeypatch.setattr(Database, "_waits_for_disk", lambda _database: True)
     monkeypatch.setattr(time, "time", clock)
     monkeypatch.setattr(time, "time_ns", lambda: int(clock() * 1e9))
     monkeypatch.setattr(paces, "process_group", lambda _process: 1)
