@@ -37,7 +37,7 @@ python_packages() {
 
 debian_packages() {
     wanted="fuse3 libfuse3-dev pkg-config gcc"
-    [ "$what" = demo ] || wanted="$wanted rsync git vim nano less sudo fio jq"
+    [ "$what" = demo ] || wanted="$wanted rsync git vim nano less sudo fio jq hdf5-tools"
     [ "$what" = peers ] && wanted="$wanted sshfs rclone openssh-client"
     # shellcheck disable=SC2086  # a list of words
     missing=$(missing_of $wanted)

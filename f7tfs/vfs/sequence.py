@@ -13,8 +13,13 @@ SHARES = 4
 """Orders overlap: there is a new one when half of the last has been read. So twice as many requests are under way."""
 FIRST = 256 * 2**10
 """Who has read less than this in order is not ahead of anything."""
-SURE, FACTOR = 4 * 2**20, 4
-"""Who has read so much in order, and never jumped, goes through the file: so many times as much ahead for them."""
+SURE, FACTOR = 8 * 2**20, 4
+"""Who has read so much in order, and never jumped, goes through the file: so many times as much ahead for them.
+
+Some who want a header only read a lot of it: `file` 7 MiB, and the netCDF library 4 MiB.
+"""
+SLACK = 2 * 2**20
+"""More than the kernel reads ahead by itself: of 512 KiB that are wanted it makes 1.5 MiB, where root mounted."""
 MOST = 256 * 2**20
 NEAR = 2 * 2**20
 """Requests of one sequential reader come in any order within so many bytes: the kernel sends several at once."""
@@ -23,10 +28,10 @@ NEAR = 2 * 2**20
 class Sequence:
     """Watches the reads of one open file."""
 
-    __slots__ = ("_asked", "_jumped", "_next", "_read")
+    __slots__ = ("_asked", "_jumped", "_next", "_read", "_usual")
 
     def __init__(self) -> None:
-        self._next = self._asked = self._read = 0
+        self._next = self._asked = self._read = self._usual = 0
         self._jumped = False
 
     def ahead(self, start: int, stop: int) -> int:
@@ -35,16 +40,24 @@ class Sequence:
         So a header is fetched alone, and one who jumps about costs at most twice what he reads.
         """
         if not self._next - NEAR <= start <= self._next + NEAR:
-            self._jumped = self._jumped or self._read > 0
+            self._jumped = True
+            self._usual = max(self._read, self._usual // 2)
             self._next, self._asked, self._read = start, 0, 0
         self._next = max(self._next, stop)
         self._read += stop - start
-        sure = self._read >= SURE and not self._jumped
-        ahead = min(self._read * (FACTOR if sure else 1), MOST)
+        ahead = self._expected()
         if self._read < FIRST or self._asked - stop > ahead // 2:
             return 0
         self._asked = stop + ahead
         return ahead
+
+    def _expected(self) -> int:
+        """What is likely to be read next: where parts of one size are read, the rest of this part."""
+        if not self._jumped:
+            return min(self._read * (FACTOR if self._read >= SURE else 1), MOST)
+        if self._read < self._usual + SLACK:
+            return max(min(self._read, self._usual - self._read), 0)
+        return min(self._read, MOST)
 
 
 def runs(missing: list[tuple[int, int]], taken: set[int], size: int) -> list[tuple[int, int]]:

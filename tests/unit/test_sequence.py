@@ -44,6 +44,41 @@ def test_who_has_jumped_gets_no_more_than_they_read_however_long_they_go_on() ->
         assert sequence.ahead(begin + read - MIB, begin + read) <= read
 
 
+def fetched(sequence: Sequence, start: int, length: int, step: int) -> int:
+    """How far beyond `start` a reader of so many bytes makes somebody fetch."""
+    far = 0
+    for at in range(start, start + length, step):
+        stop = at + step
+        far = max(far, stop - start, stop + sequence.ahead(at, stop) - start)
+    return far
+
+
+def test_who_reads_a_long_header_gets_no_more_than_that_ahead() -> None:
+    # As `file` does, which reads the end of a file too.
+    sequence = Sequence()
+    assert fetched(sequence, 0, 7 * MIB, MIB) + fetched(sequence, 500 * MIB, 7 * MIB, MIB) <= 2 * 14 * MIB
+
+
+def test_who_reads_parts_of_one_size_gets_these_and_little_else() -> None:
+    # The kernel makes more of some than of others; between two chunks there may be a look at an index.
+    sequence, half = Sequence(), MIB // 2
+    fetched(sequence, 0, 64 * KIB, 64 * KIB)
+    parts = [fetched(sequence, 20 * index * MIB, MIB + index % 2 * half, half) for index in range(1, 20)]
+    assert max(parts) == MIB + half
+    sequence.ahead(900 * MIB, 900 * MIB + 4096)
+    assert fetched(sequence, 500 * MIB, MIB, half) == MIB
+
+
+def test_who_wants_one_chunk_only_gets_what_the_kernel_makes_of_it() -> None:
+    assert fetched(Sequence(), 38 * MIB, 3 * MIB // 2, MIB // 2) == 3 * MIB // 2
+
+
+def test_who_reads_longer_parts_than_before_gets_ahead_again() -> None:
+    sequence = Sequence()
+    fetched(sequence, 0, 64 * KIB, 64 * KIB)
+    assert fetched(sequence, 100 * MIB, 40 * MIB, MIB) > 60 * MIB
+
+
 def test_who_leaves_out_a_part_each_time_gets_no_more_than_they_read() -> None:
     sequence, stride = Sequence(), NEAR - 64 * KIB
     for index in range(100):
