@@ -143,7 +143,7 @@ class Assembled(Files[ClientT, SiteT]):
         *,
         mode: int = NEW_FILE_MODE,
     ) -> None:
-        """Seven to nine calls, on v2 eight to twelve: one for an unusual mode, two for a replaced file."""
+        """Seven calls, on v2 nine to eleven; one more for an unusual mode."""
         progress, record = progress or storage.no_progress, record or NoRecord()
         await self._parts.compressed.send(path, source, archive, progress, record, mode)
 

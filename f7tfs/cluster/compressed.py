@@ -16,6 +16,7 @@ import trio
 
 from f7tfs.cluster.errors import (
     ClusterError,
+    IsADirectory,
     NoSpace,
     QuotaExceeded,
     Refused,
@@ -27,10 +28,11 @@ from f7tfs.cluster.errors import (
     Uncertain,
     Unsupported,
 )
-from f7tfs.cluster.model import Limits, Stat
+from f7tfs.cluster.lookup import kind_of
+from f7tfs.cluster.model import Kind, Limits, Stat
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import Scratch, removed
-from f7tfs.cluster.storage import ContentCheck, check_target
+from f7tfs.cluster.storage import ContentCheck
 from f7tfs.cluster.upload import UploadRecord, is_interrupted, removed_for_certain, settle
 
 ROUTE = "compressed"
@@ -55,8 +57,8 @@ class Files(Protocol):
 class Put(Protocol):
     """Gives the file `new` in a private directory its name. It may go on having the other one too."""
 
-    async def __call__(self, new: str, path: str, *, free: bool) -> None:
-        """`free`: nothing is at `path`; else a file or link is, which is replaced."""
+    async def __call__(self, new: str, path: str, ino: int, *, free: bool) -> None:
+        """`ino`: of that file. `free`: nothing is at `path`; else a file or link is, which is replaced."""
 
 
 class Compressed:
@@ -81,7 +83,8 @@ class Compressed:
             raise TooLarge(f"{path}: {len(packed)} bytes are too many for an upload, though it is compressed")
         if (before := record.load()).get("route") == ROUTE:
             await self.give_up(before)
-        free = await check_target(self._files.stat, path) is None
+        if (there := await kind_of(self._files.stat, path)) is Kind.DIRECTORY:
+            raise IsADirectory(path)
         directory = await self._scratch.name(path)
         state: dict[str, Any] = {
             "route": ROUTE,
@@ -96,7 +99,7 @@ class Compressed:
             new = await self._extracted(path, directory, packed)
             progress("finishing", size)
             found = await self._whole(path, new, source, size, mode)
-            await self._take_place(path, new, found.ino, free=free)
+            await self._take_place(path, new, found.ino, free=there is None)
         except BaseException as error:
             if not (record.kept and is_interrupted(error)):
                 await settle(state, record, self.give_up)
@@ -134,7 +137,7 @@ class Compressed:
     async def _take_place(self, path: str, new: str, ino: int, *, free: bool) -> None:
         try:
             async with _another_way(path):
-                await self._put(new, path, free=free)
+                await self._put(new, path, ino, free=free)
         except (Unavailable, Uncertain, Unsupported):
             # The answer may have been lost, and nothing else.
             if not await self._is_there(path, ino):

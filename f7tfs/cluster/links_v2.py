@@ -11,10 +11,15 @@ import posixpath
 import tarfile
 from typing import Protocol
 
+from f7tfs.cluster.errors import RemoteFailure
+from f7tfs.cluster.model import Stat
+from f7tfs.cluster.storage import check_parent
+
 
 class Files(Protocol):
     """What is needed of the direct calls."""
 
+    async def stat(self, path: str) -> Stat: ...
     async def write_direct(self, path: str, content: bytes) -> None: ...
     async def extract(self, archive: str, directory: str, *places: str) -> None: ...
 
@@ -27,14 +32,22 @@ class LinksV2:
         self._proven: set[tuple[str, str]] = set()
         """(directory of private directories, directory): links between them were made."""
 
-    async def __call__(self, new: str, path: str, *, free: bool) -> None:
-        """Two calls; two more for the first file that is replaced in a directory."""
+    async def __call__(self, new: str, path: str, ino: int, *, free: bool) -> None:
+        """Three calls, and two more for the first file that is replaced in a directory.
+
+        One more where nothing is: GNU tar would make the directories that are missing too.
+        """
         private = posixpath.dirname(new)
         pair = posixpath.dirname(private), posixpath.dirname(path)
-        if not free and pair not in self._proven:
+        if free:
+            await check_parent(self._files.stat, path)
+        elif pair not in self._proven:
             # The other way round nothing can be lost.
             await self._link(path, f"{private}/old", f"{private}/try.tar.gz")
         await self._link(new, path, f"{private}/link.tar.gz")
+        if (await self._files.stat(path)).ino != ino:
+            # What is in the private directory is removed after this: it has to be certain.
+            raise RemoteFailure(f"{path}: it was not linked")
         self._proven.add(pair)
 
     async def _link(self, source: str, name: str, archive: str) -> None:

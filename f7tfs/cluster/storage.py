@@ -88,17 +88,19 @@ def check_source(path: str, found: Stat) -> None:
         raise Unsupported(f"{path}: only a regular file that is not empty can be staged")
 
 
-async def check_target(stat: StatCall, path: str) -> Kind | None:
-    """Refuse before a long upload what would be refused after it. One call, or two where `path` is new.
-
-    What is at `path`; None where there is nothing.
-    """
+async def check_target(stat: StatCall, path: str) -> None:
+    """Refuse before a long upload what would be refused after it. One call, or two where `path` is new."""
     found = await kind_of(stat, path)
     if found is Kind.DIRECTORY:
         raise IsADirectory(path)
-    if found is None and (await stat(posixpath.dirname(path))).kind not in {Kind.DIRECTORY, Kind.SYMLINK}:
+    if found is None:
+        await check_parent(stat, path)
+
+
+async def check_parent(stat: StatCall, path: str) -> None:
+    """Refuse a place that nothing can be at. One call."""
+    if (await stat(posixpath.dirname(path))).kind not in {Kind.DIRECTORY, Kind.SYMLINK}:
         raise NotADirectory(path)
-    return found
 
 
 def digest_of(source: Path) -> str:

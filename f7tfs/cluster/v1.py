@@ -78,7 +78,8 @@ class ClusterV1(Assembled[FirecrestV1, SiteV1], FilesV1):
             noting=(scratch, jobs),
         )
 
-    async def _put(self, new: str, path: str, *, free: bool) -> None:
+    async def _put(self, new: str, path: str, ino: int, *, free: bool) -> None:
+        del ino
         await self.rename(new, path, free=free)
 
     async def tidy(self) -> None:

@@ -138,6 +138,36 @@ def test_an_upload_goes_on_where_the_daemon_was_killed(mount: Mount, phase: str,
     assert (mount.remote / "large").read_bytes() == content
     assert count(mount, BEGUN) == held.begun_again
     assert kept >= 1 or (phase, api) != ("parts", "v2")
+
+
+COMPRESSED: dict[tuple[str, str], tuple[str, int]] = {
+    ("extraction", "v2"): ("ops/extract", 1),
+    ("extraction", "v1"): ("utilities/extract", 1),
+    ("its place", "v2"): ("ops/extract", 2),
+    ("its place", "v1"): ("utilities/rename", 1),
+    ("cleaning", "v2"): ("ops/rm", 1),
+    ("cleaning", "v1"): ("utilities/rm", 1),
+}
+"""The call that is held: its route, and which of them."""
+
+
+@pytest.mark.parametrize(("phase", "api"), phases(COMPRESSED, set()))
+def test_what_goes_compressed_is_sent_anew_where_the_daemon_was_killed(mount: Mount, phase: str, api: str) -> None:
+    route, number = COMPRESSED[phase, api]
+    content = b"".join(b"step %09d energy -76.02 converged\n" % step for step in range(12_000))
+    mount.sandbox.reset_calls()
+    mount.sandbox.faults(*[{"match": route, "delay": 0.0}] * (number - 1), {"match": route, **HELD})
+    (mount.path / "run.log").write_bytes(content)
+    wait_until(lambda: count(mount, (route,)) == number)
+    kill(mount)
+    assert (mount.remote / "run.log").exists() is (phase == "cleaning")
+    mount.sandbox.clear_faults()
+    mount.mount()
+    done = mount.f7tfs("sync", str(mount.path))
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{mount.log()[-6000:]}"
+    assert [path.name for path in mount.remote.iterdir()] == ["run.log"]
+    assert (mount.remote / "run.log").read_bytes() == content
+    wait_until(lambda: list((mount.sandbox.home / ".f7tfs").iterdir()) == [])
     assert not list(mount.remote.glob("large.conflict-*"))
 
 

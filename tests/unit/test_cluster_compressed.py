@@ -52,6 +52,7 @@ class Files:
         self.calls: list[str] = []
         self.fail: Callable[[int, str], tuple[ClusterError, bool] | None] = lambda *_: None
         self.linkable = True
+        self.does_nothing = False
         for directory in ("/scratch/project", "/scratch/user", SCRATCH):
             self.things[directory] = Thing(next(self.inodes), Kind.DIRECTORY, mode=0o700)
 
@@ -97,7 +98,8 @@ class Files:
     async def chmod(self, path: str, mode: int) -> None:
         self._call("chmod", lambda: self._put(path, replace(self.things[path], mode=mode)))
 
-    async def rename(self, new: str, path: str, *, free: bool) -> None:
+    async def rename(self, new: str, path: str, ino: int, *, free: bool) -> None:
+        assert self.things[new].ino == ino
         del free
         self._call("mv", lambda: self._put(path, self.things.pop(new)))
 
@@ -113,6 +115,8 @@ class Files:
                     # As GNU tar does: what is there goes before it is known whether the link can be made.
                     linked = self.things[f"{directory}/{member.linkname}"]
                     self.things.pop(path, None)
+                    if self.does_nothing:
+                        continue
                     if not self.linkable:
                         raise RemoteFailure("Invalid cross-device link")
                     self._put(path, linked)
@@ -235,6 +239,13 @@ def test_no_file_is_replaced_by_a_link_where_links_cannot_be_made(tmp_path: Path
     upload.files.linkable = False
     assert isinstance(upload.send(), Unsupported)
     assert (upload.files.content(), upload.files.left) == (b"old", [])
+
+
+def test_a_link_that_is_not_there_though_nothing_was_refused_loses_nothing(tmp_path: Path) -> None:
+    upload = Upload(tmp_path, "v2", None)
+    upload.files.does_nothing = True
+    assert isinstance(upload.send(), Unsupported)
+    assert (upload.files.content(), upload.files.left) == (None, [])
 
 
 def test_once_links_were_made_in_a_directory_a_file_there_is_replaced_by_fewer_calls(tmp_path: Path) -> None:
