@@ -34,6 +34,7 @@ from f7tfs.cluster.errors import (
     RemoteFailure,
     Unavailable,
     Uncertain,
+    Unsupported,
 )
 from f7tfs.cluster.join_script import SPOILED, Joined, appending, joining, known_by
 from f7tfs.cluster.model import Entry, Kind, Limits, Stat
@@ -50,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 _PARALLEL = 4
 _MOST_FAILURES = 5
-"""After so many the pieces are believed to be the cause."""
+"""After so many the pieces, or this way of sending them, are believed to be the cause."""
 _NAME = "f7t_join"
 """What the job is called: as FirecREST's own, it is not shown among the user's jobs."""
 ROUTES = frozenset({"pieces", "append"})
@@ -73,11 +74,15 @@ class Files(Protocol):
 class Pieces:
     """Sends one file after the other, for one system."""
 
-    def __init__(self, files: Files, jobs: ScriptJobs, scratch: Scratch, *, verify: bool = False) -> None:
+    def __init__(
+        self, files: Files, jobs: ScriptJobs, scratch: Scratch, *, verify: bool = False, another_way: bool = False
+    ) -> None:
+        """`another_way`: a file that its jobs do not join can be staged."""
         self._files = files
         self._jobs = jobs
         self._scratch = scratch
         self._verify = verify
+        self._another_way = another_way
 
     async def send(
         self,
@@ -90,7 +95,8 @@ class Pieces:
     ) -> None:
         """Send `source` to `path`, which has it whole when this returns. Goes on from what `record` tells.
 
-        `start`: so many bytes at its beginning are what `path` has already; then its mode stays.
+        `start`: so many bytes at its beginning are what `path` has already; then its mode stays. Raises Unsupported
+        where its job fails again and again, and there is another way.
         """
         size = (await trio.Path(source).stat()).st_size
         state = await self._resumed(path, record, size, start) or await self._begun(path, size, record, start)
@@ -104,6 +110,9 @@ class Pieces:
         except BaseException as error:  # noqa: BLE001 -- raised again, after cleaning up
             if not (record.kept and is_interrupted(error)):
                 await settle(state, record, self.give_up)
+            if isinstance(error, Unsupported) and state.get("given_up"):
+                # Not the other way yet: a job out of sight might bring this content over a later one.
+                raise Interrupted(f"{error}; it is sent again") from None
             raise told(error) from None
         await removed(self._files.remove, str(state["directory"]))
         await record.clear()
@@ -198,7 +207,11 @@ class Pieces:
         try:
             yield
         except (RemoteFailure, Uncertain) as error:
-            if not record.kept or state["failures"] >= _MOST_FAILURES or _is_spoiled(error):
+            if not record.kept or _is_spoiled(error):
+                raise
+            if state["failures"] >= _MOST_FAILURES:
+                if self._another_way and not state["start"]:
+                    raise Unsupported(f"their job failed {_MOST_FAILURES + 1} times: {error}") from error
                 raise
             if state["job"]:
                 await self._jobs.cancel(str(state["job"]), str(state["directory"]))

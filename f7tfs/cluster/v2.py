@@ -21,7 +21,7 @@ from f7tfs.cluster.quoted_jobs_v2 import FileJobs
 from f7tfs.cluster.rename_v2 import RenameV2
 from f7tfs.cluster.scratch import Scratch
 from f7tfs.cluster.script_jobs import ScriptJobs
-from f7tfs.cluster.site_v2 import SiteV2
+from f7tfs.cluster.site_v2 import S3, SiteV2
 from f7tfs.cluster.staging_v2 import StagingV2
 from f7tfs.cluster.storage import ContentCheck
 from f7tfs.cluster.transfer_v2 import TransferJobs
@@ -68,7 +68,7 @@ class ClusterV2(Assembled[FirecrestV2, SiteV2], FilesV2):
             uploads=IngestV2(
                 self, client, transfers, scratch, object_storage, rename, url_seconds=seconds, verify=check
             ),
-            pieces=Pieces(self, scripts, scratch, verify=verify),
+            pieces=Pieces(self, scripts, scratch, verify=verify, another_way=site.method == S3),
             compressed=Compressed(self, LinksV2(self), scratch, check),
             errands=ErrandsV2(self, by_jobs, transfers, rename),
             scheduler=jobs,

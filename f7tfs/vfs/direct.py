@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import trio
 
-from f7tfs.cluster.errors import Unavailable
+from f7tfs.cluster.errors import Interrupted, Unavailable
 from f7tfs.cluster.model import Kind, StagedObject
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.options import VfsOptions
@@ -18,8 +19,16 @@ from f7tfs.vfs.routes import ReadRoute, plan_read, plan_write
 from f7tfs.vfs.sender import Sender, mode_after
 from f7tfs.vfs.transfers import Transfer
 
+logger = logging.getLogger(__name__)
+
 STEP = 32 * 2**20
 """Bytes that one request brings."""
+PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Seconds before another attempt, where the site is there and what it was to do failed: as often as pieces are kept,
+and once more by the way that is taken then.
+"""
+
+Attempt = Callable[[], Awaitable[None]]
 
 
 class DirectCopies:
@@ -33,16 +42,29 @@ class DirectCopies:
     # -- to the cluster --------------------------------------------------------------------------
 
     async def upload(self, source: str, target: str, transfer: Transfer) -> None:
-        """Read while it is sent, so it must not change meanwhile. Another attempt goes on where this one ends."""
+        """Read while it is sent, so it must not change meanwhile. Another attempt goes on where this one ends.
+
+        So it is tried again where a job or a task failed for no reason of its own, but not where the site is away.
+        """
         local = Path(source)
         before = await trio.to_thread.run_sync(_look, local)
         transfer.size = before.st_size
         route = plan_write(before.st_size, self._cluster.limits, self._cluster.features)
         mode = before.st_mode & 0o777
-        await self._sender.put_local(target, local, route, _known_by(before, target), mode, transfer)
-        after = await trio.to_thread.run_sync(_look, local)
-        if _version(after) != _version(before):
-            raise Unavailable(f"{source} was changed while it was copied: copy it again")
+        known = _known_by(before, target)
+
+        async def attempt() -> None:
+            await self._sender.put_local(target, local, route, known, mode, transfer)
+
+        async def check() -> None:
+            if _version(await trio.to_thread.run_sync(_look, local)) != _version(before):
+                raise Unavailable(f"{source} was changed while it was copied: copy it again")
+
+        if route.quick:
+            await attempt()
+        else:
+            await _persevere(source, attempt, check)
+        await check()
         if mode_after(route, mode, None) != mode:
             await self._cluster.chmod(target, mode)
 
@@ -96,6 +118,21 @@ class DirectCopies:
             with trio.move_on_after(self._options.deadline) as scope:
                 scope.shield = True
                 await self._cluster.release(staged)
+
+
+async def _persevere(source: str, attempt: Attempt, check: Attempt) -> None:
+    """Make `attempt` until it succeeds, and `check` between two. Raises Unavailable that tells how to go on."""
+    for pause in (*PAUSES, None):
+        try:
+            await attempt()
+        except Unavailable as error:
+            if pause is None or not isinstance(error, Interrupted):
+                raise Unavailable(f"{error}; the same command again goes on with what was sent") from error
+            logger.warning("%s is not on the cluster yet, next try in %.0f s: %s", source, pause, error)
+        else:
+            return
+        await trio.sleep(pause)
+        await check()
 
 
 def _look(path: Path) -> os.stat_result:

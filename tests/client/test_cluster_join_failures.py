@@ -36,10 +36,27 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
         yield sandbox
 
 
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """The same, at a site that stages nothing."""
+    with SandboxProcess(
+        tmp_path_factory.mktemp("sandbox"),
+        job_start_seconds=0.05,
+        max_ops_file_size=LIMIT,
+        transfer_method="streamer",
+    ) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture(params=[*ONE_EACH, ("2", "append")], ids="-".join)
 def upload(request: pytest.FixtureRequest, quick: SandboxProcess, tmp_path: Path) -> Upload:
     version, way = request.param
     return Upload(site_of(quick, version), way, tmp_path / "source")
+
+
+@pytest.fixture
+def unstaged(streaming: SandboxProcess, tmp_path: Path) -> Upload:
+    return Upload(site_of(streaming, "2"), "whole", tmp_path / "source")
 
 
 one_each = pytest.mark.parametrize("upload", ONE_EACH, ids="-".join, indirect=True)
@@ -153,14 +170,37 @@ def test_a_submission_whose_answer_is_lost_costs_no_piece(upload: Upload) -> Non
 
 
 @whole
-def test_after_so_many_failures_the_pieces_are_sent_anew(upload: Upload) -> None:
-    for attempt in range(6):
+def test_after_so_many_failures_there_is_another_way_and_nothing_is_left_of_this_one(upload: Upload) -> None:
+    for attempt in range(5):
         assert isinstance(upload.attempt(fail_jobs=["NODE_FAIL"]), errors.Interrupted)
         assert upload.sent == (0 if attempt else PIECES)
+    failed = upload.attempt(fail_jobs=["NODE_FAIL"])
+    # What sends it stages it then.
+    assert isinstance(failed, errors.Unsupported)
+    assert "failed 6 times" in str(failed)
     assert upload.record.state == {}
+    assert is_tidy(upload.site)
+
+
+@whole
+def test_after_so_many_failures_there_is_no_other_way_while_the_pieces_cannot_be_removed(upload: Upload) -> None:
+    for _ in range(5):
+        assert isinstance(upload.attempt(fail_jobs=["NODE_FAIL"]), errors.Interrupted)
+    stuck = {"match": "DELETE .*ops/rm", "status": 503, "count": None}
+    assert isinstance(upload.attempt(fail_jobs=["NODE_FAIL"], rules=[stuck]), errors.Interrupted)
+    # They are removed first, and all is sent anew.
     assert upload.attempt() is None
     assert upload.sent == PIECES
     upload.check()
+
+
+def test_where_nothing_can_be_staged_the_pieces_are_sent_anew(unstaged: Upload) -> None:
+    for _ in range(6):
+        assert isinstance(unstaged.attempt(fail_jobs=["NODE_FAIL"]), errors.Interrupted)
+    assert unstaged.record.state == {}
+    assert unstaged.attempt() is None
+    assert unstaged.sent == PIECES
+    unstaged.check()
 
 
 @whole
