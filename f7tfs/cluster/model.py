@@ -68,6 +68,8 @@ class Limits:
     """The largest file that one direct upload accepts."""
     command_seconds: float = 5.0
     """After this the server stops a command it runs."""
+    largest_write: int | None = None
+    """The largest file that any upload brings; None: no bound is told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,6 @@ class SiteV1:
     file_systems: tuple[FileSystem, ...]
     url_seconds: float
     """How long a presigned URL lives."""
-    largest_upload: int | None = None
-    """Bytes that object storage takes in one form; None: the site does not tell."""
 
 
 def site_of(name: str, parameters: Mapping[str, Sequence[Mapping[str, Any]]]) -> SiteV1:
@@ -36,10 +34,11 @@ def site_of(name: str, parameters: Mapping[str, Sequence[Mapping[str, Any]]]) ->
             direct_read=direct_read_of(size),
             direct_write=size - _ENVELOPE,
             command_seconds=float(str(values.get("UTILITIES_TIMEOUT") or 5)),
+            # What object storage takes in one form.
+            largest_write=int(float(str(values.get("STORAGE_MAX_FILE_SIZE") or 0)) * 2**20) or None,
         ),
         file_systems=tuple(_file_systems(name, values.get("FILESYSTEMS") or [])),
         url_seconds=float(str(values.get("STORAGE_TEMPURL_EXP_TIME") or 3600)),
-        largest_upload=int(float(str(values.get("STORAGE_MAX_FILE_SIZE") or 0)) * 2**20) or None,
     )
 
 

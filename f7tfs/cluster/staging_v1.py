@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import trio
 
 from f7tfs.cluster import translate
-from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, TooLarge, Unavailable, Unsupported
-from f7tfs.cluster.model import StagedObject, Stat
+from f7tfs.cluster.errors import ClusterError, NotFound, RemoteFailure, Unavailable, Unsupported
+from f7tfs.cluster.model import Limits, StagedObject, Stat
 from f7tfs.cluster.names import check_v1, is_plain
 from f7tfs.cluster.port import Progress
 from f7tfs.cluster.scratch import CLEANING, Scratch
@@ -35,7 +35,16 @@ from f7tfs.cluster.storage import (
 )
 from f7tfs.cluster.tasks_v1 import FORM_READY, STAGED, UPLOADED, TasksV1
 from f7tfs.cluster.translate import translated
-from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord, fits, is_interrupted, removed_for_certain, settle, told
+from f7tfs.cluster.upload import (
+    NEW_FILE_MODE,
+    UploadRecord,
+    check_size,
+    fits,
+    is_interrupted,
+    removed_for_certain,
+    settle,
+    told,
+)
 from f7tfs.firecrest.client_v1 import FirecrestV1
 from f7tfs.firecrest.s3 import ObjectStorage
 
@@ -45,6 +54,8 @@ class Files(Protocol):
 
     @property
     def system(self) -> str: ...
+    @property
+    def limits(self) -> Limits: ...
     async def stat(self, path: str) -> Stat: ...
     async def remove(self, path: str) -> None: ...
     async def make_symlink(self, path: str, target: str) -> None: ...
@@ -64,7 +75,6 @@ class StagingV1:
         storage: ObjectStorage,
         *,
         url_seconds: float,
-        largest: int | None = None,
         verify: ContentCheck | None,
     ) -> None:
         self._files = files
@@ -73,7 +83,6 @@ class StagingV1:
         self._scratch = scratch
         self._storage = storage
         self._url_seconds = url_seconds
-        self._largest = largest
         self._verify = verify
 
     # -- from the cluster ------------------------------------------------------------------------
@@ -133,11 +142,8 @@ class StagingV1:
         size = (await trio.Path(source).stat()).st_size
         if size == 0:
             raise Unsupported(f"{path}: an empty file cannot be staged")
-        if self._largest is not None and size > self._largest:
-            # Object storage would say so after all of it was sent, in words that do not tell whether to try again.
-            raise TooLarge(
-                f"{path}: {size} bytes are more than the {self._largest} that this site takes in one upload"
-            )
+        # Object storage would say so after all of it was sent, in words that do not tell whether to try again.
+        check_size(path, size, self._files.limits)
         await check_target(self._files.stat, path)
         try:
             state = await self._resumed(path, record, size) or await self._begun(path, size, progress, record)

@@ -19,6 +19,7 @@ from f7tfs.cluster.errors import (
     Refused,
     RemoteFailure,
     TimedOut,
+    TooLarge,
     Unavailable,
     Uncertain,
     Unsupported,
@@ -56,6 +57,8 @@ def _refused(error: firecrest.FirecrestException) -> Exception:
     text = f"object storage answered {error.status}: {one_line(error.message)}"
     if isinstance(error, firecrest.StorageDownloadException) and error.status in _EXPIRED:
         return NotFound(text)
+    if error.status == 413 or "EntityTooLarge" in error.message:
+        return TooLarge(text)
     if error.status is not None and error.status >= 500:
         return Unavailable(text)
     return RemoteFailure(text)

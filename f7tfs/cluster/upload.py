@@ -8,7 +8,16 @@ from typing import Any, Protocol
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, Interrupted, NotADirectory, NotFound, RemoteFailure, Unavailable
+from f7tfs.cluster.errors import (
+    ClusterError,
+    Interrupted,
+    NotADirectory,
+    NotFound,
+    RemoteFailure,
+    TooLarge,
+    Unavailable,
+)
+from f7tfs.cluster.model import Limits
 from f7tfs.cluster.scratch import CLEANING
 
 logger = logging.getLogger(__name__)
@@ -55,6 +64,14 @@ class NoRecord:
 
     async def clear(self) -> None:
         """Nothing is there."""
+
+
+def check_size(path: str, size: int, limits: Limits) -> None:
+    """Raises TooLarge for what no upload of this site brings whole."""
+    if limits.largest_write is not None and size > limits.largest_write:
+        raise TooLarge(
+            f"{path}: {size} bytes are more than the {limits.largest_write} that this site takes in one upload"
+        )
 
 
 def fits(state: Mapping[str, Any], route: str, path: str, size: int, record: UploadRecord) -> bool:

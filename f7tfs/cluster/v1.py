@@ -63,7 +63,6 @@ class ClusterV1(Assembled[FirecrestV1, SiteV1], FilesV1):
             scratch,
             object_storage,
             url_seconds=site.url_seconds,
-            largest=site.largest_upload,
             verify=check,
         )
         self._parts = Parts(

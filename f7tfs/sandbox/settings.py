@@ -77,6 +77,8 @@ class SandboxSettings:
     """A command that really works is stopped after this."""
     stall_seconds: float = 1.0
     """A command that would hang for ever (an empty upload on v2, a FIFO) is answered after this."""
+    max_form_size: int = 5120 * MIB
+    """v1: what it announces as the largest file for object storage (`STORAGE_MAX_FILE_SIZE`); not enforced."""
     max_sessions: int = 10
     """v2: more commands than this at once are answered 424."""
 

@@ -123,6 +123,7 @@ class Files:
 
     async def write(self, handle: Handle, offset: int, data: bytes) -> int:
         node = _file(handle)
+        self._uploads.check_growth(node, offset)
         content = await self._writable(node, len(data))
         if handle.flags & os.O_APPEND:
             offset = content.size
@@ -135,6 +136,8 @@ class Files:
         """Cut, or grow by zeros; without an open handle it is sent at once. False: it has that size already."""
         if node.attributes.size == size and (node.content is None or node.content.size == size):
             return False
+        if size > node.attributes.size:
+            self._uploads.check_growth(node, size)
         if size == 0:
             async with node.preparing:
                 if node.content is None:

@@ -13,7 +13,7 @@ from f7tfs.cluster import compressed
 from f7tfs.cluster.errors import ClusterError, PermissionDenied, SchedulerRefused, Unsupported
 from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
-from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord
+from f7tfs.cluster.upload import NEW_FILE_MODE, UploadRecord, check_size
 from f7tfs.vfs.archive import Member, write_archive
 from f7tfs.vfs.compressing import Compressing
 from f7tfs.vfs.content import Content
@@ -47,6 +47,11 @@ class Sender:
     def route(self, content: Content) -> WriteRoute:
         kept = content.kept if self._appends else 0
         return plan_write(content.size, self._cluster.limits, self._cluster.features, kept)
+
+    def check_size(self, path: str, size: int) -> None:
+        """Raises TooLarge for what is never taken whole. Of what is appended to, a part is sent."""
+        if not self._appends:
+            check_size(path, size, self._cluster.limits)
 
     async def chmod(self, path: str, mode: int) -> None:
         await self._cluster.chmod(path, mode)

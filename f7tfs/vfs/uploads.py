@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import trio
 
-from f7tfs.cluster.errors import ClusterError, TimedOut
+from f7tfs.cluster.errors import ClusterError, TimedOut, TooLarge
 from f7tfs.vfs.change import Change, ChangeKind, State
 from f7tfs.vfs.changelog import ChangeLog, is_final
 from f7tfs.vfs.content import Content
@@ -79,6 +79,7 @@ class Uploads:
         change = node.change
         if change is None or change.state is State.FAILED or node.unlinked:
             return
+        await self._check_size(change)
         # Claimed before anybody is told, so that the background does not send it too.
         foreground = not change.sending and self.goes_at_once(change, node.name)
         change.sending = change.sending or foreground
@@ -91,6 +92,24 @@ class Uploads:
         finally:
             change.sending = change.sending and not foreground
             self._log.tell()
+
+    async def _check_size(self, change: Change) -> None:
+        """Raises TooLarge for what would be refused before a byte of it is sent; it is kept, and shown as failed."""
+        if change.content is None:
+            return
+        try:
+            self._sender.check_size(change.path, change.content.size)
+        except TooLarge as error:
+            await self._log.note(change, error)
+            raise
+
+    def check_growth(self, node: File, start: int) -> None:
+        """Raises TooLarge where `node` is written on from `start`, and so much, or what it has, is never taken.
+
+        The one write that passes the bound is let through: by its size it is then known as one that is not sent.
+        """
+        if not node.unlinked:
+            self._sender.check_size(node.path, max(start, node.attributes.size))
 
     async def make_ready(self, change: Change) -> None:
         """It is whole; a temporary's gets some time to be renamed or removed."""

@@ -177,8 +177,8 @@ def test_a_large_file_is_refused_where_it_does_not_go_by_object_storage(operatio
 
 def test_the_largest_upload_of_v1_is_what_the_site_tells() -> None:
     told = body("v1", "status parameters")["out"]
-    assert site_v1.site_of("cluster", told).largest_upload == 5120 * 2**20
-    assert site_v1.site_of("cluster", {}).largest_upload is None
+    assert site_v1.site_of("cluster", told).limits.largest_write == 5120 * 2**20
+    assert site_v1.site_of("cluster", {}).limits.largest_write is None
 
 
 def test_systems_of_v2_are_found_in_any_case_and_named_when_missing() -> None:

@@ -87,6 +87,7 @@ async def parameters(site: Site, request: Request) -> Response:
     mounted = [{"mounted": [f.path for f in settings.file_systems], "system": settings.system}]
     mounted += [{"mounted": [settings.file_systems[0].path], "system": name} for name in settings.down_systems]
     megabytes = f"{settings.max_ops_file_size / 2**20:g}"
+    form_size = f"{settings.max_form_size / 2**20:g}"
     out = {
         "compute": [
             _parameter(
@@ -102,7 +103,7 @@ async def parameters(site: Site, request: Request) -> Response:
             _parameter(
                 "STORAGE_TEMPURL_EXP_TIME", "Expiration time for temp URLs.", str(settings.url_seconds), "seconds"
             ),
-            _parameter("STORAGE_MAX_FILE_SIZE", "Maximum file size for temp URLs.", "5120", "MB"),
+            _parameter("STORAGE_MAX_FILE_SIZE", "Maximum file size for temp URLs.", form_size, "MB"),
             _parameter("FILESYSTEMS", "Available filesystems through the API.", mounted),
         ],
         "utilities": [
