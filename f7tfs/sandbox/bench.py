@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import trio
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from f7tfs.sandbox.faults import ERRORS, RateWindow, Rule, parse_faults
@@ -103,7 +103,9 @@ class Bench:
             if not scope[CUT_SCOPE_KEY]:
                 await send(message)
 
-        await self._app(scope, receive, unless_cut)
+        # Nobody is there to be answered, and it is no fault of the server's.
+        with contextlib.suppress(ClientDisconnect):
+            await self._app(scope, receive, unless_cut)
         if scope[CUT_SCOPE_KEY]:
             await _cut(scope, receive)
         elif scope.get(CLOSE_SCOPE_KEY):

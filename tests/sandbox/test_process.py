@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -140,3 +142,31 @@ def test_what_a_job_holds_are_no_mounts_of_f7tfs() -> None:
     leaving_out = isolation.SCRIPT.index('[ "$type" = fuse.f7tfs ]')
     assert leaving_out < isolation.SCRIPT.index("--rbind")
     assert FILE_SYSTEM_TYPE == "fuse.f7tfs"
+
+
+def test_who_goes_away_in_the_middle_of_an_upload_is_no_error_of_the_server(
+    start_sandbox: Callable[..., SandboxProcess], capfd: pytest.CaptureFixture[str]
+) -> None:
+    sandbox = start_sandbox()
+    home, system = sandbox.info.home, sandbox.info.system
+    asked = httpx.post(
+        f"{sandbox.info.url_v1}/storage/xfer-external/upload",
+        data={"targetPath": home, "sourcePath": "large"},
+        headers={**headers(sandbox), "X-Machine-Name": system},
+        timeout=60,
+    )
+    assert asked.status_code == 201
+    for url in (f"{sandbox.info.url_v1}/utilities/upload", f"http://127.0.0.1:{sandbox.info.s3_port}/user"):
+        target = urlsplit(url)
+        with socket.create_connection((target.hostname, target.port)) as wire:
+            lines = (
+                f"POST {target.path}?targetPath={home} HTTP/1.1",
+                f"Host: {target.netloc}",
+                f"Authorization: Bearer {sandbox.token()}",
+                f"X-Machine-Name: {system}",
+                "Content-Type: multipart/form-data; boundary=abc",
+                "Content-Length: 1000000",
+            )
+            wire.sendall(("\r\n".join(lines) + "\r\n\r\n--abc\r\n").encode())
+    sandbox.stop()
+    assert "Traceback" not in capfd.readouterr().err

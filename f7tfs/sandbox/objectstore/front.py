@@ -13,6 +13,7 @@ from typing import IO, Any
 from urllib.parse import parse_qs
 
 from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.formparser import FormDataParser
 from werkzeug.test import encode_multipart
 
@@ -48,7 +49,11 @@ class Front:
             return self._set_rules(environ, start)
         rule = self._take_rule(f"{environ['REQUEST_METHOD']} {raw}")
         if rule is None:
-            return self._serve(environ, start)
+            try:
+                return self._serve(environ, start)
+            except ClientDisconnected as gone:
+                # It is no fault of the server's, and nobody is there to be answered.
+                return gone(environ, start)
         time.sleep(rule.delay)
         if rule.status is not None:
             _drain(environ)
