@@ -86,16 +86,11 @@ class ChangeLog(Turns):
             directory.settled(name, trio.current_time())
         self.tell()
 
-    async def finish(self, change: Change, set_time: SetTime | None = None) -> None:
-        """The cluster has it, or it is given up."""
-        self.take_out(change)
-        await self.journal.finish(change, set_time)
-
-    async def finish_all(self, changes: Sequence[Change]) -> None:
-        """The same of changes that were made together."""
+    async def finish(self, *changes: Change, set_times: Sequence[SetTime] = ()) -> None:
+        """The cluster has them, or they are given up."""
         for change in changes:
             self.take_out(change)
-        await self.journal.finish_all(changes)
+        await self.journal.finish(changes, set_times)
 
     def standing_of(self, node: Node) -> Standing:
         """What may stand at a place, whether the renames of it that wait will be made or not.
@@ -122,13 +117,15 @@ class ChangeLog(Turns):
         """What is about to be brought to a place. Put down before: whoever finds it there, perhaps in the next run,
         is not to take it for another's. `doing`: the change that does it; its node may find it under another name.
         """
+        await self.journal.update(*self.arriving(path, standing, doing, node))
+
+    def arriving(self, path: str, standing: Standing, doing: Change | None, node: Node) -> list[Change]:
+        """The same, but to be put down: the changes that know more by it."""
         told = [c for c in self._places.meeting([path]) if c is not doing and path in c.paths]
         for change in told:
             change.may_find(path, standing)
         alike = [c for c in self.of(node) if c is not doing and c.content is not None and c not in told]
-        written = [*([doing] if doing is not None else []), *told, *alike]
-        if written:
-            await self.journal.update(*written)
+        return [*([doing] if doing is not None else []), *told, *alike]
 
     def put_last(self, changes: Iterable[Change], old: str, new: str) -> Moved:
         """Move changes behind all others, below `new` instead of `old`."""

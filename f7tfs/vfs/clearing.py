@@ -108,7 +108,7 @@ class Clearing:
             await self._asides.back(tree.top)
             tree.spare(strangers)
             return
-        await self._log.finish_all(tree.changes)
+        await self._log.finish(*tree.changes)
         await self._asides.gone(tree.top)
 
     async def _remove(self, tree: RemovedTree, place: str) -> list[str]:

@@ -10,12 +10,12 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import trio
 
-from f7tfs.vfs.digest import STEP, RunningDigest
+from f7tfs.vfs.digest import STEP, RunningDigest, values
 from f7tfs.vfs.extents import Extents
 from f7tfs.vfs.nodes import Sent, Version
 
@@ -195,10 +195,24 @@ class Content:
 
         It is complete, and does not change meanwhile.
         """
-        if self._known is None or self._known[0] != self._revision:
+        if self._known is None or not self.is_known:
             revision, size = self._revision, self.size
             self._known = revision, Sent(size, await self._hexdigest(size))
         return self._known[1]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether `known_by` has nothing to read."""
+        return self._known is not None and self._known[0] == self._revision
+
+    def digest_to_take(self) -> tuple[int, int, RunningDigest]:
+        """What of it, how much, and by what: for who takes many at once, and then says what it `took`."""
+        self._digest = self._digest or RunningDigest(self.path)
+        return self._revision, self.size, self._digest
+
+    def took(self, revision: int, sent: Sent) -> None:
+        """What it was known by then."""
+        self._known = revision, sent
 
     async def _hexdigest(self, size: int) -> str:
         if self._digest is not None and (found := await self._digest.value(size)) is not None:
@@ -213,6 +227,15 @@ class Content:
         """fsync the cache file."""
         with self.descriptor() as fd:
             await trio.to_thread.run_sync(os.fsync, fd)
+
+
+async def take_digests(contents: Sequence[Content]) -> None:
+    """Find out what each of them is known by, all in one thread."""
+    asked = [(content, *content.digest_to_take()) for content in contents if not content.is_known]
+    found = await values([(digest, size) for _, _, size, digest in asked])
+    for (content, revision, size, _), digest in zip(asked, found, strict=True):
+        if digest is not None:
+            content.took(revision, Sent(size, digest))
 
 
 def _write_all(fd: int, data: memoryview, offset: int) -> None:

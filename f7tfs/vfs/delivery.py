@@ -7,7 +7,7 @@ upload writes into a copy, which is a change of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import trio
 
@@ -24,6 +24,16 @@ from f7tfs.vfs.placing import Placing
 from f7tfs.vfs.reachability import Reachability
 from f7tfs.vfs.sender import Sender
 from f7tfs.vfs.standing import with_sent
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A content that the cluster has, which the journal has not been told yet."""
+
+    change: Change
+    set_time: SetTime
+    beside: bool
+    """It was brought to another place than its own, as what lies there is another's."""
 
 
 class Delivery:
@@ -78,7 +88,8 @@ class Delivery:
     async def _drop(self, change: Change, node: File) -> None:
         """It was removed, or replaced, while it was on its way. What may have arrived, those behind it know."""
         self._forget(change)
-        await self._finish(change)
+        await self._log.finish(change)
+        self._discard(change)
         self._cache.idle(node)
         await self._end(change)
 
@@ -131,8 +142,14 @@ class Delivery:
 
         `seen`: listings asked for after this moment (monotonic) show it; None: those that are asked for from now on.
         """
+        await self.put_down([self.arrived(change, path, seen)])
+
+    def arrived(self, change: Change, path: str, seen: float | None = None) -> Arrival:
+        """The same, here; next the caller has it `put_down`.
+
+        No await before the node says so: a chmod in between would be lost.
+        """
         node, content = _file(change), _content(change)
-        # No await before the node says so: a chmod in between would be lost.
         current, in_place = node.content is content, path == change.path
         if current:
             content.dirty, content.base = False, None
@@ -146,10 +163,20 @@ class Delivery:
         self._looks.outdate(path)
         self._looks.arrived(path)
         where = node.path if in_place else path
-        await self._finish(change, replace(times_of(node, where), size=content.size, modified=None))
-        if current and not in_place:
-            self._settle_conflict(node)
-        self._cache.idle(node)
+        set_time = replace(times_of(node, where), size=content.size, modified=None)
+        return Arrival(change, set_time, beside=current and not in_place)
+
+    async def put_down(self, arrivals: Sequence[Arrival], others: Sequence[Change] = ()) -> None:
+        """Tell the journal, in one transaction, what arrived, and which `others` were made with it."""
+        changes = [*(arrival.change for arrival in arrivals), *others]
+        # The rows go first: one whose content is gone would be a loss.
+        await self._log.finish(*changes, set_times=[arrival.set_time for arrival in arrivals])
+        for arrival in arrivals:
+            self._discard(arrival.change)
+            node = _file(arrival.change)
+            if arrival.beside:
+                self._settle_conflict(node)
+            self._cache.idle(node)
 
     def _settle_conflict(self, node: File) -> None:
         """What was written here lies beside; under the name itself stands what the cluster has."""
@@ -188,16 +215,11 @@ class Delivery:
             await self._sender.forget(_content(change))
 
     def _forget(self, change: Change) -> None:
-        """It waits no longer. Its row and its bytes are left to `_finish`."""
+        """It waits no longer. Its row is left to `finish`, and its bytes to `_discard`, which comes after that."""
         node = _file(change)
         self._log.take_out(change)
         if node.change is change:
             node.change = None
-
-    async def _finish(self, change: Change, set_time: SetTime | None = None) -> None:
-        """Its row goes first: a row whose content is gone would be a loss."""
-        await self._log.finish(change, set_time)
-        self._discard(change)
 
     def _discard(self, change: Change) -> None:
         node, content = _file(change), _content(change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import trio
@@ -52,8 +53,12 @@ class RunningDigest:
 
     async def value(self, size: int) -> str | None:
         """In hex, of all `size` bytes of the file; None: they have changed since they were taken. Raises OSError."""
+        (found,) = await values([(self, size)])
+        return found
+
+    def claim(self, size: int) -> None:
+        """So many bytes are being taken."""
         self._claimed = size
-        return await trio.to_thread.run_sync(self._value, size)
 
     # -- in worker threads -----------------------------------------------------------------------
 
@@ -67,7 +72,8 @@ class RunningDigest:
         finally:
             self._busy = False
 
-    def _value(self, size: int) -> str | None:
+    def take(self, size: int) -> str | None:
+        """What `value` returns."""
         with self._lock:
             self._take(size)
             return None if self._broken or self._taken != size else self._hash.hexdigest()
@@ -81,6 +87,13 @@ class RunningDigest:
                     return
                 self._hash.update(buffer[:count])
                 self._taken += count
+
+
+async def values(asked: Sequence[tuple[RunningDigest, int]]) -> list[str | None]:
+    """What `value` says of each with its size, by one thread for all: most files are small."""
+    for digest, size in asked:
+        digest.claim(size)
+    return await trio.to_thread.run_sync(lambda: [digest.take(size) for digest, size in asked]) if asked else []
 
 
 def _nobody_asks(_result: object) -> None:

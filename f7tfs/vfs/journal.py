@@ -105,20 +105,16 @@ class Journal:
         if rows or set_time is not None:
             await self._database.run(work, len(rows))
 
-    async def finish(self, change: Change, set_time: SetTime | None = None) -> None:
-        """The cluster has it: forget the change, and keep the time that was set here."""
+    async def finish(self, changes: Sequence[Change], set_times: Sequence[SetTime] = ()) -> None:
+        """The cluster has them: forget the changes, and keep the times that were set here."""
+        rows = [(change.row,) for change in changes]
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM changes WHERE id=?", (change.row,))
-            if set_time is not None:
+            db.executemany("DELETE FROM changes WHERE id=?", rows)
+            for set_time in set_times:
                 _write_time(db, set_time)
 
-        await self._database.run(work)
-
-    async def finish_all(self, changes: Sequence[Change]) -> None:
-        """The cluster has all of them."""
-        rows = [(change.row,) for change in changes]
-        await self._database.run(lambda db: db.executemany("DELETE FROM changes WHERE id=?", rows), len(rows))
+        await self._database.run(work, len(rows) + len(set_times))
 
     async def renamed(
         self,

@@ -52,7 +52,7 @@ class JournalKeeper:
             # No await before the log and the tree say the same.
             self._log.take_out(change)
             self._undo(change)
-            await self._log.journal.finish(change)
+            await self._log.journal.finish([change])
             if isinstance(change.node, File) and change.content is not None:
                 self._forget_content(change.node, change.content)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
-from f7tfs.cluster.errors import NotFound, Refused
+from f7tfs.cluster.errors import NotADirectory, NotFound, Refused
 from f7tfs.vfs.nodes import Directory, File, Node
 
 Answer = TypeVar("Answer")
@@ -25,14 +25,15 @@ async def at_its_place(node: Node, ask: Callable[[str], Awaitable[Answer]]) -> A
     Raises NotFound where another thing has taken its place meanwhile.
     """
     asked: list[str] = []
-    error = NotFound(f"{node.path} is renamed again and again")
+    error: Refused = NotFound(f"{node.path} is renamed again and again")
     while places := [path for path in node.remote_places if path not in asked]:
         asked.append(places[0])
         if node.displaced:
             raise NotFound(f"{places[0]} was replaced")
         try:
             answer = await ask(places[0])
-        except NotFound as missing:
+        except (NotFound, NotADirectory) as missing:
+            # A file may stand where it would lie if a rename that waits above it were made.
             error = missing
             continue
         except Refused as refused:

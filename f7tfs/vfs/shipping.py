@@ -17,6 +17,7 @@ from f7tfs.vfs.arrivals import Arrivals
 from f7tfs.vfs.batches import MOST, OVERHEAD, Batch, candidates, plan
 from f7tfs.vfs.change import Change, ChangeKind
 from f7tfs.vfs.changelog import ChangeLog
+from f7tfs.vfs.content import take_digests
 from f7tfs.vfs.looks import Looks
 from f7tfs.vfs.metadata import Metadata
 from f7tfs.vfs.nodes import Directory, File, Sent, Standing, Symlink
@@ -181,22 +182,24 @@ class Shipping:
         found = await self._found(batch)
         # No await: nothing has been done there since.
         seen = self._seen(batch)
-        for change in batch.changes:
-            await self._arrivals.settle(change, found.get(change.path), sent.get(change.row), refused, looked)
+        await self._arrivals.settle(batch.changes, found, sent, refused, looked)
         for directory, asked, entries in seen:
             await self._believe(directory, asked, entries)
         logger.debug("an archive of %d took %.1f s", len(batch.changes), trio.current_time() - began)
 
-    async def _note_sent(self, batch: Batch) -> dict[int, Sent]:
+    async def _note_sent(self, batch: Batch) -> dict[Change, Sent]:
         """Put down what is sent before it is: a later look must tell it from another's doing."""
-        sent: dict[int, Sent] = {}
+        await self._sender.end_older(*(change.path for change in batch.changes))
+        await take_digests([change.content for change in batch.changes if change.content is not None])
+        sent: dict[Change, Sent] = {}
+        told: dict[Change, None] = {}
         for change in batch.changes:
             node = change.node
-            await self._sender.end_older(change.path)
             if isinstance(node, File) and change.content is not None:
-                sent[change.row] = digest = await change.content.known_by()
+                sent[change] = digest = await change.content.known_by()
                 node.standing = with_sent(node.standing, digest)
-                await self._log.arrives(change.path, Standing(sent=(digest,)), change, node)
+                told |= dict.fromkeys(self._log.arriving(change.path, Standing(sent=(digest,)), change, node))
+        await self._log.journal.update(*told)
         return sent
 
     async def _extract(self, batch: Batch) -> None:

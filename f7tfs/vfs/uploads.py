@@ -221,6 +221,6 @@ class Uploads:
     async def abandon(self, node: File) -> None:
         """The file was removed: what was not sent need not be. The caller holds the node's lock."""
         given_up = self._delivery.give_up(node)
-        for change in given_up:
-            await self._log.finish(change)
+        if given_up:
+            await self._log.finish(*given_up)
         await self._delivery.given_up(given_up)

@@ -89,7 +89,7 @@ def test_a_finished_change_is_gone_and_its_time_kept(tmp_path: Path) -> None:
         change = a_change(tmp_path)
         path = change.path
         await journal.add(change)
-        await journal.finish(change, SetTime(path, 3, None, 77))
+        await journal.finish([change], [SetTime(path, 3, None, 77)])
         assert journal.load() == []
         assert (await journal.kept_in("/home/user/d")).times == {"f": SetTime("/home/user/d/f", 3, None, 77)}
         assert (await journal.kept_in("/home/user")).times == {}

@@ -80,3 +80,20 @@ def test_a_new_file_costs_a_transaction_for_each_promise_and_no_thread(
         assert counts == {"transactions": transactions * FILES}
 
     in_a_mount(monkeypatch, tmp_path / "state", counts, use)
+
+
+def test_what_an_archive_carries_is_put_down_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: Counter[str]
+) -> None:
+    async def use(kernel: Kernel) -> None:
+        await kernel.mkdir(1, "project")
+        for number in range(FILES):
+            held = await kernel.open(1, f"project/note{number}", os.O_WRONLY | os.O_CREAT)
+            await held.write(0, b"a few bytes")
+            await held.close()
+        counts.clear()
+        assert await kernel.fs.reintegration.drain() == 0
+        assert counts["transactions"] < FILES / 3, counts
+        assert counts["threads"] < FILES / 3, counts
+
+    in_a_mount(monkeypatch, tmp_path / "state", counts, use)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from f7tfs.cluster.errors import NotFound
+from f7tfs.cluster.errors import NotADirectory, NotFound
 from f7tfs.cluster.model import Kind
 from f7tfs.vfs.inodes import InodeTable
 from f7tfs.vfs.names import at_its_place
@@ -33,6 +33,15 @@ def test_it_is_found_at_either_place(node: Node, there: str) -> None:
         return path
 
     assert trio.run(at_its_place, node, ask) == there
+
+
+def test_it_is_found_at_the_next_place_where_another_thing_is_in_the_way_to_the_first(node: Node) -> None:
+    async def ask(path: str) -> str:
+        if path == "/home/user/old":
+            raise NotADirectory(path)
+        return path
+
+    assert trio.run(at_its_place, node, ask) == "/home/user/new"
 
 
 def test_what_is_at_neither_place_is_gone(node: Node) -> None:
