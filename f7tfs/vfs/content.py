@@ -223,10 +223,20 @@ class Content:
             raise OSError(errno.EIO, f"{self.path} changed, or was cut, while its checksum was taken")
         return found
 
-    async def sync(self) -> None:
-        """fsync the cache file."""
-        with self.descriptor() as fd:
-            await trio.to_thread.run_sync(os.fsync, fd)
+    async def harden(self) -> None:
+        """Make its bytes survive a power cut, and its name in the content cache. Raises OSError."""
+        with self.held():
+            for path in (self.path, self.path.parent):
+                await trio.to_thread.run_sync(_fsync, path)
+
+
+def _fsync(path: Path) -> None:
+    # A descriptor of its own: that of a handle may be closed meanwhile.
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 async def take_digests(contents: Sequence[Content]) -> None:

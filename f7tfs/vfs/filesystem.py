@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import trio
 
-from f7tfs.cluster.errors import NotADirectory, NotFound, PermissionDenied
+from f7tfs.cluster.errors import ClusterError, NotADirectory, NotFound, PermissionDenied
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.access import Access, may
 from f7tfs.vfs.assembly import Assembly
@@ -122,12 +122,19 @@ class Filesystem(Assembly):
         self._handles.pop(handle)
 
     async def fsyncdir(self, number: int) -> None:
-        """Wait until the cluster has the names of an open directory. Raises ClusterError where it does not."""
+        """Wait until the cluster has the names of an open directory. Raises ClusterError where it does not.
+
+        They survive a power cut then, in the journal.
+        """
         directory = self._handles.get(number).inode
         if isinstance(directory, Directory) and not directory.unlinked:
             changes = self.reintegration.log.meeting([directory.path])
             named = [change for change in changes if change.names_in(directory.path)]
-            await self.reintegration.settle(named, self.options.answer_seconds)
+            try:
+                await self.reintegration.settle(named, self.options.answer_seconds)
+            except ClusterError:
+                await self.reintegration.log.journal.harden()
+                raise
         self.paces.synced()
 
     # -- files -----------------------------------------------------------------------------------

@@ -174,11 +174,21 @@ class Uploads:
     async def store(self, node: File) -> None:
         """What `fsync` does: wait until the cluster has it. Raises ClusterError where it does not.
 
-        What may pass is tried again, for as long as the caller can wait: the change stays in the journal anyway.
+        What may pass is tried again, for as long as the caller can wait: the change stays in the journal anyway, and
+        survives a power cut there. Raises OSError where not even that can be.
         """
         change = node.change
         if change is None:
             return
+        try:
+            await self._store(change)
+        except ClusterError:
+            if change.row in self._log.changes and change.content is not None:
+                await change.content.harden()
+                await self._log.journal.harden()
+            raise
+
+    async def _store(self, change: Change) -> None:
         if change.state is State.FAILED and change.error is not None:
             raise change.error
         mine, change.sending = not change.sending, True
