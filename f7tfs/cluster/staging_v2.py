@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from f7tfs.cluster.errors import Unavailable, Unsupported
+from f7tfs.cluster.errors import Unavailable, Uncertain, Unsupported
+from f7tfs.cluster.following import TransferJob
 from f7tfs.cluster.lookup import has_size
 from f7tfs.cluster.model import StagedObject, Stat
 from f7tfs.cluster.names import check_v2_job, is_plain
@@ -22,6 +24,8 @@ from f7tfs.cluster.storage import EARLY, check_source, size_of_copy
 from f7tfs.cluster.transfer_v2 import TransferJobs
 from f7tfs.firecrest.client_v2 import FirecrestV2
 from f7tfs.firecrest.s3 import ObjectStorage
+
+logger = logging.getLogger(__name__)
 
 
 class Files(Protocol):
@@ -84,10 +88,21 @@ class StagingV2:
         async with self._jobs.given_up(job):
             await self._jobs.follow(job, lambda: has_size(self._files.stat, copy, size), bound, f"copying {path}")
 
+    async def _asked_for(self, path: str, source: str) -> TransferJob:
+        """A job that makes a copy, and another one where the answer was lost: two copies harm nobody."""
+        try:
+            return await self._jobs.start(self._client.transfer_download, source)
+        except Uncertain as error:
+            logger.info("the copy of %s is asked for again: %s", path, error)
+        try:
+            return await self._jobs.start(self._client.transfer_download, source)
+        except Uncertain as error:
+            raise Unavailable(f"{path}: a copy was asked for, and no answer came: {error}") from error
+
     async def _export(self, path: str, source: str, size: int, progress: Progress) -> StagedObject:
         progress("queued", 0)
         asked = time.time()
-        job = await self._jobs.start(self._client.transfer_download, source)
+        job = await self._asked_for(path, source)
         url = str(job.directives.get("downloadUrl") or "")
         if not url:
             raise Unsupported(f"{path}: this site does not stage files in object storage that speaks S3")

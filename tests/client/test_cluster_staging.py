@@ -80,6 +80,24 @@ def test_a_large_file_is_staged_and_read_by_ranges_in_any_order(site: Site) -> N
     assert phases[-1] == "finishing"
 
 
+@pytest.mark.parametrize("site", ["2"], indirect=True)
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_copy_whose_answer_is_lost_is_asked_for_once_more(site: Site, lost: int) -> None:
+    (site.real / "run.h5").write_bytes(b"content of it")
+
+    async def use(cluster: Cluster) -> None:
+        # From here that is the same as a request that is lost, which leaves no job's logs behind.
+        site.sandbox.faults({"match": "POST .*transfer/download", "drop": "before", "count": lost})
+        if lost == 1:
+            staged = await cluster.stage_out(f"{site.top}/run.h5")
+            assert await whole(cluster, staged) == b"content of it"
+        else:
+            with pytest.raises(errors.Unavailable, match="no answer came"):
+                await cluster.stage_out(f"{site.top}/run.h5")
+
+    site.run(use)
+
+
 @pytest.mark.parametrize("path", ["sp ace", "dir with space/plain", "com,ma", "$HOME", "日本", "dir's & co/plain"])
 def test_an_odd_name_is_staged_through_a_plain_one(site: Site, path: str) -> None:
     (site.real / path).parent.mkdir(exist_ok=True)
