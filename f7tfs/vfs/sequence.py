@@ -18,8 +18,8 @@ SURE, FACTOR = 8 * 2**20, 4
 
 Some who want a header only read a lot of it: `file` 7 MiB, and the netCDF library 4 MiB.
 """
-SLACK = 2 * 2**20
-"""More than the kernel reads ahead by itself: of 512 KiB that are wanted it makes 1.5 MiB, where root mounted."""
+SLACK = 5 * 2**19
+"""More than the kernel reads ahead by itself: of 512 KiB that are wanted it makes 1.5 to 2 MiB, if root mounted."""
 MOST = 256 * 2**20
 NEAR = 2 * 2**20
 """Requests of one sequential reader come in any order within so many bytes: the kernel sends several at once."""

@@ -12,7 +12,6 @@ from tests.mounted.conftest import Mount
 from tests.mounted.test_large_reading import MIB, cached
 
 PLANES, POINTS = 64, 65_536
-PLANE = POINTS * 8
 DATASET = """PATH runs/{name}
 INPUT-CLASS FP
 INPUT-SIZE 64
@@ -60,5 +59,5 @@ def test_the_header_and_a_slice_of_an_hdf5_file_fetch_what_they_read(own: Mount,
         for number in (9, 50):
             values, fetched = plane(own, dataset, number)
             assert values == {str(number)}
-            # A plane is read by its blocks, and the kernel makes 1.5 MiB of it.
-            assert fetched < PLANE + 3 * MIB // 2
+            # Of 64 MiB. The kernel makes up to 2 MiB of a plane, and at most as much again is fetched ahead.
+            assert fetched < 5 * MIB
