@@ -4,7 +4,7 @@ from __future__ import annotations
 
 BLOCK = 64 * 2**10
 """What is fetched begins and ends at multiples of this."""
-RUN, LONGEST = 8 * 2**20, 64 * 2**20
+RUN, LONGEST = 16 * 2**20, 64 * 2**20
 """One request fetches at most so much: the shorter where little is asked for, so that several fetch it.
 
 A request costs its round trip and the server's look at it, whatever it carries, so few long ones are faster.
@@ -20,7 +20,7 @@ Some who want a header only read a lot of it: `file` 7 MiB, and the netCDF libra
 """
 SLACK = 5 * 2**19
 """More than the kernel reads ahead by itself: of 512 KiB that are wanted it makes 1.5 to 2 MiB, if root mounted."""
-MOST = 256 * 2**20
+MOST = 512 * 2**20
 NEAR = 2 * 2**20
 """Requests of one sequential reader come in any order within so many bytes: the kernel sends several at once."""
 

@@ -104,7 +104,10 @@ class Bench:
             info.system, str(self.base / "in"), info.home, f"official-{time.monotonic_ns()}", blocking=False
         )
         assert transfer is not None
-        return timed(transfer.upload_file_to_stage)
+        taken = timed(transfer.upload_file_to_stage)
+        # Its job would go on beside what is measured next.
+        transfer.wait_for_transfer_job()
+        return taken
 
     def curl_out(self, url: str) -> None:
         """The whole object by parallel ranges into files."""
