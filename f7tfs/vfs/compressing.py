@@ -5,6 +5,7 @@ Only compressing tells. So a part is compressed first, then the whole, which end
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 import zlib
@@ -20,6 +21,8 @@ from f7tfs.cluster.model import Kind
 from f7tfs.cluster.port import Cluster
 from f7tfs.vfs.archive import ArchiveTooLarge, Member, write_archive
 from f7tfs.vfs.routes import may_go_compressed
+
+logger = logging.getLogger(__name__)
 
 LEVEL = 4
 """Measured with a log: two thirds of the time of gzip's usual one, and 7 % larger."""
@@ -71,12 +74,16 @@ class Compressing:
 
 
 def _pack(archive: Path, member: Member, source: Path, most: int) -> bool:
-    """Blocking. Whether the archive has at most `most` bytes."""
-    if not compresses(source, most):
-        return False
+    """Blocking. Whether the archive is there, and has at most `most` bytes."""
     try:
+        if not compresses(source, most):
+            return False
         write_archive(archive, [member], LEVEL, most)
     except ArchiveTooLarge:
+        return False
+    except OSError as error:
+        # The other ways need no room on the local disk, and sending makes some.
+        logger.warning("%s is not compressed: %s", source, error)
         return False
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import tarfile
@@ -16,6 +17,7 @@ from f7tfs.cluster.compressed import MEMBER
 from f7tfs.cluster.errors import ClusterError, Unavailable, Unsupported
 from f7tfs.cluster.model import Features, Limits
 from f7tfs.cluster.port import Cluster
+from f7tfs.vfs import compressing
 from f7tfs.vfs.compressing import SAMPLE, Compressing, compresses
 from f7tfs.vfs.records import UploadRecords
 from f7tfs.vfs.routes import WriteRoute
@@ -169,3 +171,17 @@ def test_an_archive_is_given_up_as_soon_as_it_is_too_large(
     again = trio.run(packed, bound(whole))
     assert (again == whole) if bound is len else (again is None)
     assert archives(state) == []
+
+
+def test_a_full_local_disk_is_no_reason_not_to_send(
+    state: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object) -> None:
+        path.write_bytes(b"a part")
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(compressing, "write_archive", full)
+    site = Site()
+    put(sender(site, state), source)
+    assert site.sent == ["pieces"]
+    assert not archives(state)
