@@ -25,7 +25,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=SIZE), steps)
 def test_a_content_behaves_like_a_file(
     tmp_path_factory: pytest.TempPathFactory, start: bytes, history: list[tuple[str, int, bytes]]

@@ -34,7 +34,7 @@ def until_taken(digest: RunningDigest, size: int) -> None:
         time.sleep(0.001)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(steps)
 def test_it_is_right_or_it_is_none(
     tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, int, bytes]]
